@@ -1,0 +1,2 @@
+//! Starts the checkout function.
+fn main() {}

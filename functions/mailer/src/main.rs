@@ -1,0 +1,2 @@
+//! Starts the mailer function.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Starts the ops function.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Starts the order-worker function.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Starts the products function.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Starts the sweeper function.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The warmer function.

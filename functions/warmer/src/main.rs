@@ -1,0 +1,2 @@
+//! Starts the warmer function.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Whole flows against the local stack.
