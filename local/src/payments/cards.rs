@@ -93,6 +93,9 @@ const GENERIC: Decline = declined("generic_decline", "Your card was declined.");
 const INSUFFICIENT_FUNDS: Decline =
     declined("insufficient_funds", "Your card has insufficient funds.");
 
+const VELOCITY: &str = "Your card was declined for making repeated attempts too frequently or \
+                        exceeding its amount limit.";
+
 const CARDS: &[TestCard] = &[
     card("visa", "visa", "4242", Behaviour::Approves),
     debit("visa_debit", "visa", "5556"),
@@ -125,6 +128,11 @@ const CARDS: &[TestCard] = &[
         "visa_chargeDeclinedStolenCard",
         "9979",
         Behaviour::Declines(declined("stolen_card", "Your card was declined.")),
+    ),
+    visa(
+        "visa_chargeDeclinedVelocityLimitExceeded",
+        "6975",
+        Behaviour::Declines(declined("card_velocity_exceeded", VELOCITY)),
     ),
     visa(
         "chargeDeclinedExpiredCard",

@@ -107,11 +107,10 @@ pub(super) fn check_return_url(
 }
 
 fn approve(tx: &mut Tx<'_>, mut intent: PaymentIntent, mut held: HeldMethod) -> PaymentIntent {
-    if let (Some(customer), true) = (&intent.customer, intent.setup_future_usage.is_some()) {
-        if held.method.customer.is_none() {
-            held.method.customer = Some(customer.clone());
-            tx.emit("payment_method.attached", json!(held.method));
-        }
+    let saves = intent.setup_future_usage.is_some() && held.method.customer.is_none();
+    if saves && intent.customer.is_some() {
+        held.method.customer.clone_from(&intent.customer);
+        tx.emit("payment_method.attached", json!(held.method));
     }
     held.spent = held.method.customer.is_none();
     tx.put_method(&held);
@@ -145,7 +144,6 @@ fn refuse(
     error.body.payment_method = Some(json!(held.method));
     intent.latest_charge = Some(charge.id);
     to_requires_payment_method(tx, &mut intent, json!(*error.body));
-    error.body.payment_method = None;
     error.intent(json!(intent))
 }
 

@@ -208,6 +208,7 @@ fn next_index(left: &BTreeMap<String, String>, list: &str) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -32,6 +32,7 @@ mod refunds;
 mod routes;
 mod store;
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;
 mod webhooks;
 

@@ -102,6 +102,11 @@ async fn refused_cards_give_402_with_the_intent() {
             "insufficient_funds",
         ),
         (
+            "pm_card_visa_chargeDeclinedVelocityLimitExceeded",
+            "card_declined",
+            "card_velocity_exceeded",
+        ),
+        (
             "pm_card_chargeCustomerFail",
             "card_declined",
             "generic_decline",
@@ -121,6 +126,7 @@ async fn refused_cards_give_402_with_the_intent() {
         assert_eq!(intent["status"], "requires_payment_method");
         assert_eq!(intent["last_payment_error"]["code"], code);
         assert_eq!(intent["latest_charge"], error["charge"]);
+        assert_eq!(error["payment_method"]["type"], "card");
         let path = format!("/v1/payment_intents/{}", id(intent));
         assert_eq!(&shop.get(&path).await.body, intent);
     }
