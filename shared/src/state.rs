@@ -8,6 +8,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 
 use crate::config::Config;
 use crate::dynamo::Tables;
+use crate::providers::payments::Payments;
 use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
 use crate::providers::signing::Verifier;
@@ -27,6 +28,8 @@ pub struct Parts {
     pub queues: Queues,
     /// Secrets Manager.
     pub secrets: Secrets,
+    /// The payment provider.
+    pub payments: Payments,
     /// Access tokens.
     pub verifier: Verifier,
 }
@@ -62,6 +65,7 @@ impl AppState {
             database: Database::new(&config, secrets.clone()),
             tables: Tables::new(&aws, &config),
             queues: Queues::new(&aws, &config),
+            payments: Payments::new(&config, secrets.clone()),
             secrets,
             verifier,
             aws,
