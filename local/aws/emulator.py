@@ -12,13 +12,18 @@ import sys
 
 
 def main() -> None:
-    port, state, region = sys.argv[1], pathlib.Path(sys.argv[2]).resolve(), (sys.argv[3:] or ["eu-central-1"])[0]
+    port, state, *region = sys.argv[1:]
+    serve(port, pathlib.Path(state).resolve(), *region)
+
+
+def serve(port: str, state: pathlib.Path, region: str = "eu-central-1", without: frozenset[str] = frozenset()) -> None:
+    """Serves until it is told to stop; `without` names patches to leave out."""
     clean_environment(port, state, region)
     # Imported only now: MiniStack reads its environment when it is imported.
     import patches
     from ministack import app
 
-    patches.apply()
+    patches.apply(without)
     sys.argv[1:] = []
     app.main()
 

@@ -6,6 +6,7 @@ itself no longer needs it.
 
 import contextlib
 import contextvars
+import email.utils
 import functools
 import json
 import queue
@@ -13,10 +14,10 @@ import threading
 import time
 import uuid
 
-from ministack.core import lambda_runtime
+from ministack.core import iam_actions, lambda_runtime
 from ministack.core.responses import get_account_id, get_region, json_response
-from ministack.services import apigateway, lambda_svc, secretsmanager
-from ministack.services.cloudformation import changesets, engine, handlers, provisioners
+from ministack.services import apigateway, lambda_svc, secretsmanager, ses_v2
+from ministack.services.cloudformation import provisioners
 
 CLIENT_ADDRESS = "x-holdfast-client-address"
 PAYLOAD_MAX = 10 * 1024 * 1024
@@ -24,30 +25,11 @@ JSON = {"Content-Type": "application/json"}
 RESOURCES = provisioners._RESOURCE_HANDLERS
 
 
-def apply(skip: frozenset[str] = frozenset()) -> None:
+def apply(without: frozenset[str]) -> None:
     """Applies every patch but those named; the checks leave one out at a time."""
     for patch in PATCHES:
-        if patch.__name__ not in skip:
+        if patch.__name__ not in without:
             patch()
-
-
-def sam_sees_parameters() -> None:
-    """SAM gets only the defaults of parameters, so it sees no change when a deployment changes one."""
-    from samtranslator.translator import transform as sam
-
-    given: contextvars.ContextVar[dict] = contextvars.ContextVar("given", default={})
-    transforms, translate = engine._apply_transforms, sam.transform
-
-    def apply_transforms(template, provided=None, previous=None):
-        token = given.set(engine._transform_parameters(template, provided, previous))
-        try:
-            return transforms(template, provided, previous)
-        finally:
-            given.reset(token)
-
-    for module in (engine, handlers, changesets):
-        module._apply_transforms = apply_transforms
-    sam.transform = lambda template, _, policies: translate(template, given.get(), policies)
 
 
 def http_api_routes_from_body() -> None:
@@ -242,6 +224,47 @@ def queue_concurrency_is_a_number() -> None:
     )
 
 
+def batches_need_no_action_of_their_own() -> None:
+    """SendMessageBatch and its kin are judged as actions that IAM does not have; AWS asks for sqs:SendMessage."""
+    extract = iam_actions.extract_iam_action
+
+    def extract_action(service, *rest, **named):
+        action = extract(service, *rest, **named)
+        return action.removesuffix("Batch") if service == "sqs" and action else action
+
+    iam_actions.extract_iam_action = extract_action
+
+
+def mail_is_judged_by_its_sender() -> None:
+    """SES SendEmail is judged on every resource; AWS asks for the right to the identity it sends from."""
+    resource = iam_actions._ses_v2_resource_arn
+
+    def resource_arn(method, path, body, region, account_id):
+        if not path.endswith("/outbound-emails"):
+            return resource(method, path, body, region, account_id)
+        address = email.utils.parseaddr(json.loads(body or b"{}").get("FromEmailAddress") or "")[1]
+        identity = address if address in ses_v2._identities else address.rpartition("@")[2]
+        return f"arn:aws:ses:{region}:{account_id}:identity/{identity}"
+
+    iam_actions._ses_v2_resource_arn = resource_arn
+
+
+def generated_secrets_obey() -> None:
+    """Of GenerateSecretString only the length and ExcludeCharacters count; AWS makes it as GetRandomPassword does."""
+    declared = provisioners._sm_secret_string
+
+    def secret_string(properties):
+        wanted = properties.get("GenerateSecretString")
+        if not wanted or properties.get("SecretString"):
+            return declared(properties)
+        password = json.loads(secretsmanager._get_random_password(wanted)[2])["RandomPassword"]
+        if "SecretStringTemplate" not in wanted:
+            return password
+        return json.dumps({**json.loads(wanted["SecretStringTemplate"]), wanted["GenerateStringKey"]: password})
+
+    provisioners._sm_secret_string = secret_string
+
+
 def aliases_keep_their_invoke_config() -> None:
     """The retries and age set for an alias are ignored: a failed tick of a schedule is tried three times."""
     effective = lambda_svc._effective_func_record_for_qualifier
@@ -302,7 +325,6 @@ def rotation_steps(secret: dict, token: str) -> None:
 
 
 PATCHES = (
-    sam_sees_parameters,
     http_api_routes_from_body,
     http_api_options_are_routed,
     http_api_event_is_complete,
@@ -311,6 +333,9 @@ PATCHES = (
     invocations_do_not_wait,
     reserved_concurrency_holds,
     queue_concurrency_is_a_number,
+    batches_need_no_action_of_their_own,
+    mail_is_judged_by_its_sender,
+    generated_secrets_obey,
     aliases_keep_their_invoke_config,
     rotation_calls_the_function,
 )
