@@ -8,6 +8,7 @@ Usage: python local/aws/emulator.py <port> <state directory> [region]
 
 import os
 import pathlib
+import shutil
 import sys
 
 
@@ -19,6 +20,7 @@ def main() -> None:
 def serve(port: str, state: pathlib.Path, region: str = "eu-central-1", without: frozenset[str] = frozenset()) -> None:
     """Serves until it is told to stop; `without` names patches to leave out."""
     clean_environment(port, state, region)
+    forget_orphans(state)
     # Imported only now: MiniStack reads its environment when it is imported.
     import patches
     from ministack import app
@@ -51,6 +53,12 @@ def clean_environment(port: str, state: pathlib.Path, region: str) -> None:
         S3_PERSIST="1",
         S3_DATA_DIR=str(state / "s3"),
     )
+
+
+def forget_orphans(state: pathlib.Path) -> None:
+    """Objects are written at once, what owns them every few seconds: without owners they only block a new stack."""
+    if not (state / "services" / "cloudformation.json").exists():
+        shutil.rmtree(state / "s3", ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,13 @@ import contextvars
 import email.utils
 import functools
 import json
+import logging
 import queue
 import threading
 import time
 import uuid
 
+from ministack import app
 from ministack.core import iam_actions, lambda_runtime
 from ministack.core.responses import get_account_id, get_region, json_response
 from ministack.services import apigateway, lambda_svc, secretsmanager, ses_v2
@@ -21,6 +23,7 @@ from ministack.services.cloudformation import provisioners
 
 CLIENT_ADDRESS = "x-holdfast-client-address"
 PAYLOAD_MAX = 10 * 1024 * 1024
+SAVE_EVERY_S = 3
 JSON = {"Content-Type": "application/json"}
 RESOURCES = provisioners._RESOURCE_HANDLERS
 
@@ -265,16 +268,25 @@ def generated_secrets_obey() -> None:
     provisioners._sm_secret_string = secret_string
 
 
-def aliases_keep_their_invoke_config() -> None:
-    """The retries and age set for an alias are ignored: a failed tick of a schedule is tried three times."""
-    effective = lambda_svc._effective_func_record_for_qualifier
+def state_survives_a_kill() -> None:
+    """State is saved on a clean stop only: after a kill the stack is forgotten, and its buckets are in the way."""
+    load, save, saving = app._load_persisted_state, app.save_all, threading.Lock()
 
-    def effective_record(function, qualifier):
-        record, config = effective(function, qualifier)
-        settings = ((function or {}).get("event_invoke_configs") or {}).get(qualifier)
-        return ({**record, "event_invoke_config": settings}, config) if record and settings else (record, config)
+    def save_alone(services):
+        with saving:
+            save(services)
 
-    lambda_svc._effective_func_record_for_qualifier = effective_record
+    def save_often():
+        while True:
+            time.sleep(SAVE_EVERY_S)
+            app.save_all(app._build_persistence_save_dict())
+
+    def load_then_save_often():
+        load()
+        threading.Thread(target=save_often, daemon=True).start()
+
+    app.save_all, app._load_persisted_state = save_alone, load_then_save_often
+    logging.getLogger("persistence").setLevel(logging.WARNING)
 
 
 def rotation_calls_the_function() -> None:
@@ -336,6 +348,6 @@ PATCHES = (
     batches_need_no_action_of_their_own,
     mail_is_judged_by_its_sender,
     generated_secrets_obey,
-    aliases_keep_their_invoke_config,
+    state_survives_a_kill,
     rotation_calls_the_function,
 )
