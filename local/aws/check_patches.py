@@ -83,7 +83,8 @@ class Trial:
         s3.create_bucket(Bucket="code", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
         s3.put_object(Bucket="code", Key="trial.zip", Body=package())
         outputs = deploy("trial", TRIAL.read_text())
-        self.api, self.queue, self.secret = outputs["Api"], outputs["Queue"], outputs["Secret"]
+        self.api, self.queue = outputs["Api"], outputs["Queue"]
+        self.secret, self.table = outputs["Secret"], outputs["Table"]
 
     def call(self, method: str, path: str, body: bytes | None = None, **headers: str):
         connection = http.client.HTTPConnection("127.0.0.1", PORT)
@@ -208,6 +209,11 @@ def check_mail_is_judged_by_its_sender(stack: Trial) -> bool:
 def check_generated_secrets_obey(stack: Trial) -> bool:
     value = json.loads(client("secretsmanager").get_secret_value(SecretId=stack.secret)["SecretString"])
     return value["username"] == "trial" and value["password"].isalnum() and len(value["password"]) == 40
+
+
+def check_tables_expire_items(stack: Trial) -> bool:
+    expiry = client("dynamodb").describe_time_to_live(TableName=stack.table)["TimeToLiveDescription"]
+    return expiry == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires_at"}
 
 
 def check_state_survives_a_kill(stack: Trial) -> bool:

@@ -18,7 +18,7 @@ import uuid
 from ministack import app
 from ministack.core import iam_actions, lambda_runtime
 from ministack.core.responses import get_account_id, get_region, json_response
-from ministack.services import apigateway, lambda_svc, secretsmanager, ses_v2
+from ministack.services import apigateway, dynamodb, lambda_svc, secretsmanager, ses_v2
 from ministack.services.cloudformation import provisioners
 
 CLIENT_ADDRESS = "x-holdfast-client-address"
@@ -268,6 +268,22 @@ def generated_secrets_obey() -> None:
     provisioners._sm_secret_string = secret_string
 
 
+def tables_expire_items() -> None:
+    """TimeToLiveSpecification of a template is dropped, so no cart or session ever goes away."""
+    table = RESOURCES["AWS::DynamoDB::Table"]
+    create = table["create"]
+
+    def create_with_expiry(logical_id, properties, stack):
+        created = create(logical_id, properties, stack)
+        if expiry := properties.get("TimeToLiveSpecification"):
+            enabled = str(expiry["Enabled"]).lower() == "true"
+            wanted = {"AttributeName": expiry["AttributeName"], "Enabled": enabled}
+            dynamodb._update_ttl({"TableName": created[0], "TimeToLiveSpecification": wanted})
+        return created
+
+    table["create"] = create_with_expiry
+
+
 def state_survives_a_kill() -> None:
     """State is saved on a clean stop only: after a kill the stack is forgotten, and its buckets are in the way."""
     load, save, saving = app._load_persisted_state, app.save_all, threading.Lock()
@@ -277,9 +293,14 @@ def state_survives_a_kill() -> None:
             save(services)
 
     def save_often():
+        took_s = 0.0
         while True:
-            time.sleep(SAVE_EVERY_S)
-            app.save_all(app._build_persistence_save_dict())
+            # At most a twentieth of the time, whatever there is to save; lines and metrics can be lost.
+            time.sleep(max(SAVE_EVERY_S, 20 * took_s))
+            started = time.monotonic()
+            services = app._build_persistence_save_dict()
+            app.save_all({name: services[name] for name in services.keys() - {"cloudwatch", "cloudwatch_logs"}})
+            took_s = time.monotonic() - started
 
     def load_then_save_often():
         load()
@@ -348,6 +369,7 @@ PATCHES = (
     batches_need_no_action_of_their_own,
     mail_is_judged_by_its_sender,
     generated_secrets_obey,
+    tables_expire_items,
     state_survives_a_kill,
     rotation_calls_the_function,
 )
