@@ -1,2 +1,7 @@
-//! Starts the auth function.
-fn main() {}
+//! Starts `auth`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let state = shared::state::start().await?;
+    shared::http::serve(auth::router(state.clone()), state).await
+}

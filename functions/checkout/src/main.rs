@@ -1,2 +1,7 @@
-//! Starts the checkout function.
-fn main() {}
+//! Starts `checkout`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let state = shared::state::start().await?;
+    shared::http::serve(checkout::router(state.clone()), state).await
+}

@@ -1,2 +1,7 @@
-//! Starts the ops function.
-fn main() {}
+//! Starts `ops`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let state = shared::state::start().await?;
+    shared::http::serve(ops::router(state.clone()), state).await
+}

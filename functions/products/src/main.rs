@@ -1,2 +1,7 @@
-//! Starts the products function.
-fn main() {}
+//! Starts `products`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let state = shared::state::start().await?;
+    shared::http::serve(products::router(state.clone()), state).await
+}

@@ -1,0 +1,441 @@
+//! The only reader of the environment. Parsed once, every fault reported together.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::domain::money::Currency;
+
+/// Everything that a function is told from outside.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `local`, `prod`, …
+    pub stage: String,
+    /// Where the database is.
+    pub database: DatabaseConfig,
+    /// Names of secrets; a function's role can read only its own.
+    pub secrets: SecretIds,
+    /// The `iss` of access tokens.
+    pub token_issuer: String,
+    /// The `aud` of access tokens.
+    pub token_audience: String,
+    /// The payment provider's origin.
+    pub payments_url: String,
+    /// The table of carts.
+    pub carts_table: String,
+    /// The table of sessions.
+    pub sessions_table: String,
+    /// The queue of orders and payments.
+    pub orders_queue_url: String,
+    /// The queue of mail.
+    pub mail_queue_url: String,
+    /// Pictures.
+    pub media: MediaConfig,
+    /// The shop itself.
+    pub shop: ShopConfig,
+    /// How old a cached read may be.
+    pub cache_ttl: Duration,
+    /// Origins that browsers may call from; `*` for any.
+    pub cors_allowed_origins: Vec<String>,
+    /// What the warmer keeps warm; empty elsewhere.
+    pub warm_targets: Vec<WarmTarget>,
+}
+
+/// Where the database is. Hosts are candidates; the role of each is discovered.
+#[derive(Debug, Clone)]
+pub struct DatabaseConfig {
+    /// At least one node, in order of preference.
+    pub hosts: Vec<DatabaseHost>,
+    /// The database's name.
+    pub name: String,
+    /// Whether connections are encrypted and the server's name is checked.
+    pub tls: bool,
+    /// Connections per environment and node.
+    pub pool_max: u32,
+    /// How long a connection may be idle.
+    pub pool_idle: Duration,
+    /// How long one attempt to get a connection may take.
+    pub connect_timeout: Duration,
+}
+
+/// One node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseHost {
+    /// Name or address.
+    pub host: String,
+    /// Port, 5432 by default.
+    pub port: u16,
+}
+
+/// Names of secrets.
+#[derive(Debug, Clone)]
+pub struct SecretIds {
+    /// The database login.
+    pub database: String,
+    /// The ring of signing keys, private halves included.
+    pub jwt_private: String,
+    /// The public half of that ring.
+    pub jwt_public: String,
+    /// The key that refresh tokens' successors are made with.
+    pub session_key: String,
+    /// The payment provider's keys.
+    pub stripe: String,
+}
+
+/// Pictures.
+#[derive(Debug, Clone)]
+pub struct MediaConfig {
+    /// The bucket.
+    pub bucket: String,
+    /// Where browsers read pictures.
+    pub base_url: String,
+    /// Where browsers upload, if not the bucket's own address.
+    pub upload_url: Option<String>,
+}
+
+/// The shop itself.
+#[derive(Debug, Clone)]
+pub struct ShopConfig {
+    /// Shown in mails.
+    pub name: String,
+    /// Links in mails start with it.
+    pub url: String,
+    /// The one currency.
+    pub currency: Currency,
+    /// The sender of mails.
+    pub mail_from: String,
+}
+
+/// A function's alias, and how many environments of it are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct WarmTarget {
+    /// `name:alias`.
+    pub function: String,
+    /// Environments to keep warm.
+    pub concurrency: usize,
+}
+
+/// Every fault of an environment, one per line.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ConfigFaults(pub Vec<String>);
+
+impl fmt::Display for ConfigFaults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the configuration has {} fault(s): {}",
+            self.0.len(),
+            self.0.join("; ")
+        )
+    }
+}
+
+impl std::error::Error for ConfigFaults {}
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// Every fault there is, each naming the variable and what is expected.
+    pub fn from_env() -> Result<Self, ConfigFaults> {
+        Self::parse(std::env::vars().collect())
+    }
+
+    /// Reads `variables` instead of the environment.
+    ///
+    /// # Errors
+    /// As [`Config::from_env`].
+    pub fn parse(variables: BTreeMap<String, String>) -> Result<Self, ConfigFaults> {
+        let mut reader = Reader {
+            variables,
+            faults: Vec::new(),
+        };
+        let config = Self::read(&mut reader);
+        match (config, reader.faults) {
+            (Some(config), faults) if faults.is_empty() => Ok(config),
+            (_, faults) => Err(ConfigFaults(faults)),
+        }
+    }
+
+    fn read(reader: &mut Reader) -> Option<Self> {
+        let stage = reader.text("STAGE");
+        // Every part is read before the first `?`, so that all faults are found in one go.
+        let database = DatabaseConfig::read(reader);
+        let secrets = SecretIds::read(reader, stage.as_deref().unwrap_or_default());
+        let media = MediaConfig::read(reader);
+        let shop = ShopConfig::read(reader);
+        let token_issuer = reader.text("TOKEN_ISSUER");
+        let token_audience = reader.text("TOKEN_AUDIENCE");
+        let payments_url = reader.text_or("STRIPE_BASE_URL", "https://api.stripe.com");
+        let tables = (reader.text("CARTS_TABLE"), reader.text("SESSIONS_TABLE"));
+        let queues = (
+            reader.text("ORDERS_QUEUE_URL"),
+            reader.text("MAIL_QUEUE_URL"),
+        );
+        let cache_ttl = reader.number("GW_CACHE_TTL", 30);
+        let cors_allowed_origins = reader.list("CORS_ALLOWED_ORIGINS");
+        let warm_targets = reader.json("WARM_TARGETS");
+        Some(Self {
+            stage: stage?,
+            database: database?,
+            secrets,
+            token_issuer: token_issuer?,
+            token_audience: token_audience?,
+            payments_url,
+            carts_table: tables.0?,
+            sessions_table: tables.1?,
+            orders_queue_url: queues.0?,
+            mail_queue_url: queues.1?,
+            media: media?,
+            shop: shop?,
+            cache_ttl: Duration::from_secs(cache_ttl),
+            cors_allowed_origins,
+            warm_targets,
+        })
+    }
+}
+
+impl DatabaseConfig {
+    fn read(reader: &mut Reader) -> Option<Self> {
+        let hosts = reader.hosts();
+        let name = reader.text_or("DB_NAME", "holdfast");
+        let tls = match reader.text_or("DB_SSLMODE", "verify-full").as_str() {
+            "verify-full" => true,
+            "disable" => false,
+            _ => reader.fault(
+                "DB_SSLMODE",
+                "must be verify-full, or disable on a local stack",
+            )?,
+        };
+        let pool_max = reader.number("PG_POOL_MAX", 2);
+        let pool_idle = Duration::from_secs(reader.number("PG_POOL_IDLE", 300));
+        let connect_timeout = Duration::from_millis(reader.number("PG_CONN_TIMEOUT", 1_000));
+        if pool_max == 0 {
+            reader.fault::<()>("PG_POOL_MAX", "must be at least 1");
+        }
+        Some(Self {
+            hosts: hosts?,
+            name,
+            tls,
+            pool_max,
+            pool_idle,
+            connect_timeout,
+        })
+    }
+}
+
+impl SecretIds {
+    fn read(reader: &mut Reader, stage: &str) -> Self {
+        let mut id = |variable, name| reader.text_or(variable, &format!("holdfast/{stage}/{name}"));
+        Self {
+            database: id("DB_SECRET_ID", "db"),
+            jwt_private: id("JWT_PRIVATE_SECRET_ID", "jwt-private"),
+            jwt_public: id("JWT_PUBLIC_SECRET_ID", "jwt-public"),
+            session_key: id("SESSION_SECRET_ID", "session-key"),
+            stripe: id("STRIPE_SECRET_ID", "stripe"),
+        }
+    }
+}
+
+impl MediaConfig {
+    fn read(reader: &mut Reader) -> Option<Self> {
+        let bucket = reader.text("MEDIA_BUCKET");
+        let base_url = reader.text("MEDIA_BASE_URL");
+        let upload_url = reader.given("MEDIA_UPLOAD_URL");
+        Some(Self {
+            bucket: bucket?,
+            base_url: base_url?,
+            upload_url,
+        })
+    }
+}
+
+impl ShopConfig {
+    fn read(reader: &mut Reader) -> Option<Self> {
+        let name = reader.text_or("SHOP_NAME", "Holdfast");
+        let url = reader.text("SHOP_URL");
+        let mail_from = reader.text("MAIL_FROM");
+        let code = reader.text_or("SHOP_CURRENCY", "EUR");
+        let currency = Currency::try_from(code.as_str());
+        let currency = currency.or_else(|error| reader.fault("SHOP_CURRENCY", error).ok_or(()));
+        Some(Self {
+            name,
+            url: url?,
+            currency: currency.ok()?,
+            mail_from: mail_from?,
+        })
+    }
+}
+
+struct Reader {
+    variables: BTreeMap<String, String>,
+    faults: Vec<String>,
+}
+
+impl Reader {
+    /// Notes a fault; always `None`, so that callers can return it.
+    fn fault<T>(&mut self, name: &str, reason: impl fmt::Display) -> Option<T> {
+        self.faults.push(format!("{name} {reason}"));
+        None
+    }
+
+    /// A variable that is set and not blank.
+    fn given(&self, name: &str) -> Option<String> {
+        self.variables
+            .get(name)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
+    }
+
+    fn text(&mut self, name: &str) -> Option<String> {
+        self.given(name).or_else(|| self.fault(name, "is missing"))
+    }
+
+    fn text_or(&mut self, name: &str, default: &str) -> String {
+        self.given(name).unwrap_or_else(|| default.to_owned())
+    }
+
+    fn number<N: FromStr>(&mut self, name: &str, default: N) -> N {
+        let Some(text) = self.given(name) else {
+            return default;
+        };
+        match text.parse() {
+            Ok(number) => number,
+            Err(_) => {
+                self.fault::<()>(name, format_args!("must be a whole number, not {text:?}"));
+                default
+            }
+        }
+    }
+
+    /// A list as JSON or as comma-separated values.
+    fn list(&mut self, name: &str) -> Vec<String> {
+        let Some(text) = self.given(name) else {
+            return Vec::new();
+        };
+        if text.starts_with('[') {
+            return self.json(name);
+        }
+        text.split(',')
+            .map(|item| item.trim().to_owned())
+            .filter(|item| !item.is_empty())
+            .collect()
+    }
+
+    fn json<T: serde::de::DeserializeOwned + Default>(&mut self, name: &str) -> T {
+        let Some(text) = self.given(name) else {
+            return T::default();
+        };
+        serde_json::from_str(&text).unwrap_or_else(|error| {
+            self.fault::<()>(name, format_args!("is not valid JSON: {error}"));
+            T::default()
+        })
+    }
+
+    fn hosts(&mut self) -> Option<Vec<DatabaseHost>> {
+        let mut listed = self.list("DB_HOSTS");
+        for name in ["DB_HOST_PRIMARY", "DB_HOST_REPLICA", "DB_HOST_FALLBACK"] {
+            listed.extend(self.given(name));
+        }
+        if listed.is_empty() {
+            return self.fault(
+                "DB_HOSTS",
+                "is missing (or DB_HOST_PRIMARY, DB_HOST_REPLICA, DB_HOST_FALLBACK)",
+            );
+        }
+        let mut hosts: Vec<DatabaseHost> = Vec::new();
+        for text in listed {
+            let (host, port) = text.rsplit_once(':').unwrap_or((&text, "5432"));
+            let Ok(port) = port.parse() else {
+                return self.fault(
+                    "DB_HOSTS",
+                    format_args!("has {text:?}, which is not host or host:port"),
+                );
+            };
+            let host = DatabaseHost {
+                host: host.to_owned(),
+                port,
+            };
+            if !hosts.contains(&host) {
+                hosts.push(host);
+            }
+        }
+        Some(hosts)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn complete() -> BTreeMap<String, String> {
+        [
+            ("STAGE", "test"),
+            ("DB_HOSTS", "127.0.0.1:5441, 127.0.0.1:5442"),
+            ("TOKEN_ISSUER", "https://shop.example"),
+            ("TOKEN_AUDIENCE", "shop"),
+            ("CARTS_TABLE", "carts"),
+            ("SESSIONS_TABLE", "sessions"),
+            ("ORDERS_QUEUE_URL", "http://127.0.0.1/orders"),
+            ("MAIL_QUEUE_URL", "http://127.0.0.1/mail"),
+            ("MEDIA_BUCKET", "media"),
+            ("MEDIA_BASE_URL", "http://127.0.0.1/media"),
+            ("SHOP_URL", "https://shop.example"),
+            ("MAIL_FROM", "shop@shop.example"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+    }
+
+    #[test]
+    fn complete_environment_is_read() {
+        let config = Config::parse(complete()).unwrap();
+        assert_eq!(
+            config.database.hosts[1],
+            DatabaseHost {
+                host: "127.0.0.1".into(),
+                port: 5442
+            }
+        );
+        assert_eq!(config.secrets.jwt_public, "holdfast/test/jwt-public");
+        assert_eq!(config.cache_ttl, Duration::from_secs(30));
+    }
+
+    #[test]
+    fn every_fault_is_reported_together() {
+        let mut variables = complete();
+        variables.remove("MAIL_FROM");
+        variables.insert("SHOP_CURRENCY".into(), "euro".into());
+        variables.insert("PG_POOL_MAX".into(), "many".into());
+        variables.insert("DB_HOSTS".into(), "db:port".into());
+        let faults = Config::parse(variables).unwrap_err().0;
+        for name in ["MAIL_FROM", "SHOP_CURRENCY", "PG_POOL_MAX", "DB_HOSTS"] {
+            assert!(
+                faults.iter().any(|fault| fault.starts_with(name)),
+                "{name} in {faults:?}"
+            );
+        }
+        assert_eq!(faults.len(), 4);
+    }
+
+    #[test]
+    fn hosts_are_taken_from_single_variables_and_json() {
+        let mut variables = complete();
+        variables.remove("DB_HOSTS");
+        variables.insert("DB_HOST_PRIMARY".into(), "one".into());
+        variables.insert("DB_HOST_REPLICA".into(), "two:6000".into());
+        assert_eq!(
+            Config::parse(variables.clone())
+                .unwrap()
+                .database
+                .hosts
+                .len(),
+            2
+        );
+        variables.insert("DB_HOSTS".into(), r#"["one", "three"]"#.into());
+        assert_eq!(Config::parse(variables).unwrap().database.hosts.len(), 3);
+    }
+}

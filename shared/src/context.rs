@@ -1,0 +1,43 @@
+//! What belongs to one request or message: its id and its deadline.
+//!
+//! Both are ambient for the duration of one future, so that no signature
+//! between the edge and the outside has to carry them.
+
+use std::time::Duration;
+
+use crate::resilience::Deadline;
+
+tokio::task_local! {
+    static CONTEXT: Context;
+}
+
+/// What belongs to one request or message.
+#[derive(Debug, Clone)]
+pub struct Context {
+    /// Echoed to the caller as `X-Request-Id` and written in every log line.
+    pub request_id: String,
+    /// When the answer must be ready.
+    pub deadline: Deadline,
+}
+
+/// Without a context (a command-line tool, a test) this much time is granted.
+const UNBOUND: Duration = Duration::from_secs(30);
+
+/// Runs `work` with `context` in force.
+pub async fn scope<F: Future>(context: Context, work: F) -> F::Output {
+    CONTEXT.scope(context, work).await
+}
+
+/// The deadline in force.
+pub fn deadline() -> Deadline {
+    CONTEXT
+        .try_with(|c| c.deadline)
+        .unwrap_or_else(|_| Deadline::after(UNBOUND))
+}
+
+/// The id of the request or message at hand; empty outside of one.
+pub fn request_id() -> String {
+    CONTEXT
+        .try_with(|c| c.request_id.clone())
+        .unwrap_or_default()
+}

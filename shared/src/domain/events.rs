@@ -1,0 +1,218 @@
+//! What happened, as other functions are told of it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A queue that events go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Queue {
+    /// Orders and payments; read by `order-worker`.
+    Orders,
+    /// Mail; read by `mailer`.
+    Mail,
+}
+
+impl Queue {
+    /// The last part of the queue's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Orders => "orders",
+            Self::Mail => "mail",
+        }
+    }
+
+    /// The queue of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Orders, Self::Mail]
+            .into_iter()
+            .find(|queue| queue.name() == name)
+    }
+}
+
+/// What happened. The aggregate that it happened to is in the envelope.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "data", rename_all = "snake_case")]
+pub enum Event {
+    /// Somebody registered; their address must be verified.
+    AccountRegistered {
+        /// The account.
+        user_id: Uuid,
+    },
+    /// Somebody registered with an address that has an account.
+    AddressTaken {
+        /// The account that has it.
+        user_id: Uuid,
+    },
+    /// A new verification mail was asked for.
+    VerificationRequested {
+        /// The account.
+        user_id: Uuid,
+    },
+    /// An order's payment is due or its outcome must be found out.
+    PaymentDue {
+        /// The order.
+        order_id: Uuid,
+    },
+    /// A provider's webhook was stored and must be applied.
+    WebhookReceived {
+        /// The provider's event id.
+        provider_event_id: String,
+    },
+    /// An order was paid.
+    OrderPaid {
+        /// The order.
+        order_id: Uuid,
+    },
+    /// An order's payment failed after it had been accepted.
+    OrderPaymentFailed {
+        /// The order.
+        order_id: Uuid,
+    },
+    /// An order was cancelled.
+    OrderCancelled {
+        /// The order.
+        order_id: Uuid,
+    },
+    /// A refund must be made at the provider or in the wallet.
+    RefundDue {
+        /// The order.
+        order_id: Uuid,
+        /// The refund.
+        refund_id: Uuid,
+    },
+    /// Parts of an order are on their way.
+    OrderFulfilled {
+        /// The order.
+        order_id: Uuid,
+        /// The shipment.
+        fulfilment_id: Uuid,
+    },
+}
+
+impl Event {
+    /// The version of the payloads' shapes.
+    pub const VERSION: i16 = 1;
+
+    /// The type's name on the wire.
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::AccountRegistered { .. } => "account_registered",
+            Self::AddressTaken { .. } => "address_taken",
+            Self::VerificationRequested { .. } => "verification_requested",
+            Self::PaymentDue { .. } => "payment_due",
+            Self::WebhookReceived { .. } => "webhook_received",
+            Self::OrderPaid { .. } => "order_paid",
+            Self::OrderPaymentFailed { .. } => "order_payment_failed",
+            Self::OrderCancelled { .. } => "order_cancelled",
+            Self::RefundDue { .. } => "refund_due",
+            Self::OrderFulfilled { .. } => "order_fulfilled",
+        }
+    }
+
+    /// The queues that it goes to.
+    pub const fn queues(&self) -> &'static [Queue] {
+        match self {
+            Self::PaymentDue { .. } | Self::WebhookReceived { .. } | Self::RefundDue { .. } => {
+                &[Queue::Orders]
+            }
+            Self::AccountRegistered { .. }
+            | Self::AddressTaken { .. }
+            | Self::VerificationRequested { .. }
+            | Self::OrderPaid { .. }
+            | Self::OrderPaymentFailed { .. }
+            | Self::OrderCancelled { .. }
+            | Self::OrderFulfilled { .. } => &[Queue::Mail],
+        }
+    }
+}
+
+/// What stands in a message: the event and where it belongs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Envelope {
+    /// The event's own id. SQS message ids are never keys: a redriven message gets a new one.
+    pub id: Uuid,
+    /// The event's type.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// The version of the payload's shape.
+    pub version: i16,
+    /// What it happened to.
+    pub aggregate_id: Uuid,
+    /// Its place among that aggregate's events, from 1.
+    pub sequence: i64,
+    /// When it happened.
+    #[serde(with = "time::serde::rfc3339")]
+    pub occurred_at: OffsetDateTime,
+    /// The [`Event`].
+    pub payload: Value,
+}
+
+/// Why a message is not an event of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum UnknownEvent {
+    /// It is not an envelope.
+    #[error("the message is not an event envelope")]
+    Unreadable(#[source] serde_json::Error),
+    /// It was written by a later release.
+    #[error("event version {0} is newer than this release")]
+    Newer(i16),
+    /// The payload is none that we know.
+    #[error("the event's payload is not known")]
+    Payload(#[source] serde_json::Error),
+}
+
+impl Envelope {
+    /// Reads a message's body.
+    ///
+    /// # Errors
+    /// It is not an envelope.
+    pub fn parse(body: &str) -> Result<Self, UnknownEvent> {
+        serde_json::from_str(body).map_err(UnknownEvent::Unreadable)
+    }
+
+    /// The event in it.
+    ///
+    /// # Errors
+    /// A newer version, or an unknown type.
+    pub fn event(&self) -> Result<Event, UnknownEvent> {
+        if self.version > Event::VERSION {
+            return Err(UnknownEvent::Newer(self.version));
+        }
+        Event::deserialize(&self.payload).map_err(UnknownEvent::Payload)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn type_name_is_the_tag_on_the_wire() {
+        let id = Uuid::nil();
+        let events = [
+            Event::AccountRegistered { user_id: id },
+            Event::PaymentDue { order_id: id },
+            Event::WebhookReceived {
+                provider_event_id: "evt_1".into(),
+            },
+            Event::OrderPaid { order_id: id },
+        ];
+        for event in events {
+            let json = serde_json::to_value(&event).unwrap();
+            assert_eq!(json["type"], event.type_name());
+        }
+    }
+
+    #[test]
+    fn newer_version_is_set_aside() {
+        let body = r#"{"id":"01890000-0000-7000-8000-000000000000","type":"order_paid","version":2,
+            "aggregate_id":"01890000-0000-7000-8000-000000000000","sequence":1,
+            "occurred_at":"2026-01-01T00:00:00Z","payload":{}}"#;
+        assert!(matches!(
+            Envelope::parse(body).unwrap().event(),
+            Err(UnknownEvent::Newer(2))
+        ));
+    }
+}

@@ -1,0 +1,65 @@
+//! Tables on DynamoDB. They make things faster or reachable, never correct.
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+
+use crate::config::Config;
+use crate::providers::AwsError;
+use crate::resilience::{CallError, Class};
+
+/// A failure of DynamoDB.
+#[derive(Debug, thiserror::Error)]
+pub enum DynamoError {
+    /// It cannot be reached, or throttles.
+    #[error("dynamodb is not available")]
+    Unavailable(#[source] CallError<AwsError>),
+    /// The item is not in the state that the write expected.
+    #[error("the item has changed")]
+    ConditionFailed,
+    /// A request that does not fit the table.
+    #[error("dynamodb refused a request")]
+    Defect(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<CallError<AwsError>> for DynamoError {
+    fn from(error: CallError<AwsError>) -> Self {
+        match &error {
+            CallError::Failed { source, .. }
+                if source.code == "ConditionalCheckFailedException" =>
+            {
+                Self::ConditionFailed
+            }
+            _ if error.class() == Class::Transient => Self::Unavailable(error),
+            _ => Self::Defect(error.into()),
+        }
+    }
+}
+
+impl From<serde_dynamo::Error> for DynamoError {
+    fn from(error: serde_dynamo::Error) -> Self {
+        Self::Defect(error.into())
+    }
+}
+
+/// The tables.
+#[derive(Clone)]
+pub struct Tables {
+    /// The client.
+    pub(crate) client: Client,
+    /// The table of carts.
+    pub(crate) carts: String,
+    /// The table of sessions.
+    pub(crate) sessions: String,
+}
+
+impl Tables {
+    /// Reaches the tables that `config` names through `aws`.
+    pub fn new(aws: &SdkConfig, config: &Config) -> Self {
+        let (carts, sessions) = (config.carts_table.clone(), config.sessions_table.clone());
+        Self {
+            client: Client::new(aws),
+            carts,
+            sessions,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Who calls. An extractor in a handler's signature is the proof that its caller may do this.
+
+use axum::extract::FromRequestParts;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use uuid::Uuid;
+
+use super::{ApiError, Kind};
+use crate::domain::accounts::Role;
+use crate::providers::signing::Claims;
+use crate::state::AppState;
+
+/// Anybody signed in.
+#[derive(Debug, Clone)]
+pub struct User(pub Claims);
+
+impl User {
+    /// The caller's account.
+    pub fn id(&self) -> Uuid {
+        self.0.sub
+    }
+
+    /// Whether the caller may see and do everything.
+    pub fn is_admin(&self) -> bool {
+        self.0.role == Role::Admin
+    }
+
+    /// Whether something that belongs to `owner` is the caller's to see.
+    pub fn may_see(&self, owner: Uuid) -> bool {
+        self.is_admin() || self.id() == owner
+    }
+}
+
+/// Someone who sells: a seller, for their own products, or an admin, for all.
+#[derive(Debug, Clone)]
+pub struct Seller(pub User);
+
+impl Seller {
+    /// Whether the caller may change what belongs to `seller`.
+    pub fn may_change(&self, seller: Uuid) -> bool {
+        self.0.may_see(seller)
+    }
+}
+
+/// An admin.
+#[derive(Debug, Clone)]
+pub struct Admin(pub User);
+
+/// Signed in or not. Credentials that are given must be good.
+#[derive(Debug, Clone)]
+pub struct Anyone(pub Option<User>);
+
+impl FromRequestParts<AppState> for Anyone {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        if !parts.headers.contains_key(AUTHORIZATION) {
+            return Ok(Self(None));
+        }
+        let token = bearer(parts).ok_or_else(|| ApiError::new(Kind::Unauthorized))?;
+        let claims = state.verifier.verify(token).await?;
+        Ok(Self(Some(User(claims))))
+    }
+}
+
+fn bearer(parts: &Parts) -> Option<&str> {
+    let (scheme, token) = parts
+        .headers
+        .get(AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then_some(token.trim())
+}
+
+impl FromRequestParts<AppState> for User {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let Anyone(user) = Anyone::from_request_parts(parts, state).await?;
+        user.ok_or_else(|| ApiError::new(Kind::Unauthorized))
+    }
+}
+
+impl FromRequestParts<AppState> for Seller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let user = User::from_request_parts(parts, state).await?;
+        match user.0.role {
+            Role::Seller | Role::Admin => Ok(Self(user)),
+            Role::Customer => Err(ApiError::new(Kind::Forbidden)),
+        }
+    }
+}
+
+impl FromRequestParts<AppState> for Admin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let user = User::from_request_parts(parts, state).await?;
+        if user.is_admin() {
+            Ok(Self(user))
+        } else {
+            Err(ApiError::new(Kind::Forbidden))
+        }
+    }
+}

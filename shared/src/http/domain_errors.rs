@@ -1,0 +1,54 @@
+//! From the errors of the inside, which know nothing of HTTP, to what clients see.
+
+use super::{ApiError, Kind};
+use crate::dynamo::DynamoError;
+use crate::providers::objects::ObjectError;
+use crate::providers::secrets::SecretError;
+use crate::providers::signing::TokenError;
+use crate::store::StoreError;
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::unavailable(error),
+            StoreError::Constraint(..) | StoreError::Defect(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        StoreError::from(error).into()
+    }
+}
+
+impl From<DynamoError> for ApiError {
+    fn from(error: DynamoError) -> Self {
+        match error {
+            DynamoError::Unavailable(_) => Self::unavailable(error),
+            DynamoError::ConditionFailed => Self::new(Kind::Conflict),
+            DynamoError::Defect(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<SecretError> for ApiError {
+    fn from(error: SecretError) -> Self {
+        Self::unavailable(error)
+    }
+}
+
+impl From<ObjectError> for ApiError {
+    fn from(error: ObjectError) -> Self {
+        Self::unavailable(error)
+    }
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Invalid => Self::new(Kind::Unauthorized),
+            TokenError::KeysUnavailable(_) => Self::unavailable(error),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What every request goes through, outermost first: context and deadline,
+//! panic, one log line, headers, CORS, the body limit.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use futures::FutureExt;
+use http::{HeaderName, HeaderValue, Method, header};
+use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+use uuid::Uuid;
+
+use super::{ApiError, Kind};
+use crate::context::{self, Context};
+use crate::resilience::Deadline;
+use crate::resilience::policies::REQUEST_TIMEOUT;
+use crate::state::AppState;
+use crate::telemetry;
+
+/// The largest body that a route takes unless it says otherwise.
+const BODY_LIMIT_BYTES: usize = 256 * 1024;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Makes a function's routes a service: fallbacks, layers, state.
+pub fn service(routes: Router<AppState>, state: AppState) -> Router {
+    let cors = cors(&state.config.cors_allowed_origins);
+    routes
+        .fallback(|| async { ApiError::not_found() })
+        .method_not_allowed_fallback(|| async { ApiError::new(Kind::MethodNotAllowed) })
+        .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+        .layer(cors)
+        .layer(from_fn(edge))
+        .with_state(state)
+}
+
+fn cors(origins: &[String]) -> CorsLayer {
+    let origin = if origins.iter().any(|origin| origin == "*") {
+        AllowOrigin::any()
+    } else {
+        AllowOrigin::list(
+            origins
+                .iter()
+                .filter_map(|origin| HeaderValue::try_from(origin).ok()),
+        )
+    };
+    let allowed = [
+        "authorization",
+        "content-type",
+        "idempotency-key",
+        "if-match",
+        "if-none-match",
+        "x-request-id",
+    ];
+    CorsLayer::new()
+        .allow_origin(origin)
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
+        .allow_headers(allowed.map(HeaderName::from_static))
+        .expose_headers(Any)
+        .max_age(std::time::Duration::from_secs(600))
+}
+
+async fn edge(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let request_id = request_id(&request);
+    let method = request.method().clone();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map(|path| path.as_str().to_owned());
+    let context = Context {
+        request_id: request_id.clone(),
+        deadline: Deadline::after(REQUEST_TIMEOUT),
+    };
+    let mut response = context::scope(context, answer(request, next)).await;
+    telemetry::request(telemetry::Request {
+        request_id: &request_id,
+        method: method.as_str(),
+        route: route.as_deref().unwrap_or("unmatched"),
+        status: response.status().as_u16(),
+        duration: started.elapsed(),
+    });
+    set_headers(&mut response, &request_id);
+    response
+}
+
+/// The routes' answer, or what to say when they panic or take too long.
+async fn answer(request: Request, next: Next) -> Response {
+    let work = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(REQUEST_TIMEOUT, work).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(_)) => ApiError::internal("the handler panicked").into_response(),
+        Err(_) => ApiError::new(Kind::Timeout)
+            .caused_by("the deadline has passed")
+            .into_response(),
+    }
+}
+
+/// A well-formed incoming id is kept, so that a caller can follow its request.
+fn request_id(request: &Request) -> String {
+    let given = request
+        .headers()
+        .get(REQUEST_ID)
+        .and_then(|value| value.to_str().ok());
+    let well_formed = |id: &&str| {
+        (8..=64).contains(&id.len())
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    given
+        .filter(well_formed)
+        .map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned)
+}
+
+fn set_headers(response: &mut Response, request_id: &str) {
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::try_from(request_id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (
+            header::STRICT_TRANSPORT_SECURITY,
+            "max-age=63072000; includeSubDomains",
+        ),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        // A page or a cacheable read sets its own.
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+}

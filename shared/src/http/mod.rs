@@ -1,0 +1,22 @@
+//! The only module that knows HTTP: errors as problem+json, extractors, layers.
+
+mod body;
+mod caller;
+mod domain_errors;
+mod error;
+pub mod idempotency;
+mod layers;
+mod page;
+mod precondition;
+mod server;
+
+pub use body::{Json, Path, Query};
+pub use caller::{Admin, Anyone, Seller, User};
+pub use error::{ApiError, FieldError, Kind, Problem};
+pub use layers::service;
+pub use page::{Page, PageQuery, decode_cursor, encode_cursor};
+pub use precondition::{IfMatch, etag};
+pub use server::{is_warm_up, serve};
+
+/// Where every route of the contract starts.
+pub const BASE_PATH: &str = "/api/v1";

@@ -1,0 +1,69 @@
+//! What is outside: secrets, queues, objects, payments, mail.
+
+pub mod objects;
+pub mod queues;
+pub mod secrets;
+pub mod signing;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+
+use crate::resilience::{Class, Classify};
+
+/// A failure that an AWS service answered, or that kept it from answering.
+#[derive(Debug, thiserror::Error)]
+#[error("{code}")]
+pub struct AwsError {
+    /// The service's error code, or what kind of failure it was.
+    pub code: String,
+    /// The HTTP status; absent when there was no answer.
+    pub status: Option<u16>,
+    #[source]
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl Classify for AwsError {
+    fn class(&self) -> Class {
+        const THROTTLED: [&str; 4] = [
+            "ThrottlingException",
+            "ProvisionedThroughputExceededException",
+            "RequestLimitExceeded",
+            "SlowDown",
+        ];
+        match self.status {
+            None | Some(429 | 500..) => Class::Transient,
+            _ if THROTTLED.contains(&self.code.as_str()) => Class::Transient,
+            Some(_) => Class::Caller,
+        }
+    }
+}
+
+impl<E> From<SdkError<E, HttpResponse>> for AwsError
+where
+    E: std::error::Error + aws_sdk_dynamodb::error::ProvideErrorMetadata + Send + Sync + 'static,
+{
+    fn from(error: SdkError<E, HttpResponse>) -> Self {
+        let status = error
+            .raw_response()
+            .map(|response| response.status().as_u16());
+        let code = error
+            .as_service_error()
+            .and_then(|service| service.code())
+            .map_or_else(
+                || {
+                    let kind = match &error {
+                        SdkError::DispatchFailure(_) => "cannot be reached",
+                        SdkError::TimeoutError(_) => "timed out",
+                        _ => "unreadable answer",
+                    };
+                    kind.to_owned()
+                },
+                ToOwned::to_owned,
+            );
+        Self {
+            code,
+            status,
+            source: Box::new(error),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What a function has at hand: built once at cold start, cheap to clone.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+
+use crate::config::Config;
+use crate::dynamo::Tables;
+use crate::providers::queues::Queues;
+use crate::providers::secrets::Secrets;
+use crate::providers::signing::Verifier;
+use crate::store::database::Database;
+
+/// The parts; nothing here connects before it is used.
+pub struct Parts {
+    /// What the function was told from outside.
+    pub config: Config,
+    /// The AWS clients' shared settings.
+    pub aws: SdkConfig,
+    /// PostgreSQL.
+    pub database: Database,
+    /// DynamoDB.
+    pub tables: Tables,
+    /// SQS.
+    pub queues: Queues,
+    /// Secrets Manager.
+    pub secrets: Secrets,
+    /// Access tokens.
+    pub verifier: Verifier,
+}
+
+/// A cheap handle on the parts.
+#[derive(Clone)]
+pub struct AppState(Arc<Parts>);
+
+impl Deref for AppState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl AppState {
+    /// Builds every part. Reaches nothing outside.
+    pub async fn build(config: Config) -> Self {
+        // Retries are ours, in one layer.
+        let aws = aws_config::defaults(BehaviorVersion::latest())
+            .retry_config(RetryConfig::disabled())
+            .load()
+            .await;
+        let secrets = Secrets::new(&aws);
+        let verifier = Verifier::new(
+            secrets.clone(),
+            &config.secrets.jwt_public,
+            &config.token_issuer,
+            &config.token_audience,
+        );
+        Self(Arc::new(Parts {
+            database: Database::new(&config, secrets.clone()),
+            tables: Tables::new(&aws, &config),
+            queues: Queues::new(&aws, &config),
+            secrets,
+            verifier,
+            aws,
+            config,
+        }))
+    }
+
+    /// Touches what a request would need, so that the next one finds it warm.
+    /// Failures are logged: a warm-up has nobody to tell.
+    pub async fn warm_up(&self) {
+        let (pool, keys) = futures::join!(self.database.warm_up(), self.verifier.ring());
+        if let Err(error) = pool {
+            tracing::warn!(error = %error, "the pool could not be warmed");
+        }
+        if let Err(error) = keys {
+            tracing::warn!(error = %error, "the keys could not be warmed");
+        }
+    }
+}
+
+/// Starts a function: crypto, logs, configuration, state. Refuses to start on a fault.
+///
+/// # Errors
+/// Every fault of the configuration, in one message.
+pub async fn start() -> Result<AppState, lambda_runtime::Error> {
+    crate::telemetry::start();
+    // Two providers are linked into no binary, but rustls asks for the choice to be made.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let config = Config::from_env()
+        .inspect_err(|faults| tracing::error!(error = %faults, "refusing to start"))?;
+    Ok(Box::pin(AppState::build(config)).await)
+}

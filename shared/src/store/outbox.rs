@@ -1,0 +1,162 @@
+//! Events, written in the transaction of what they report and published after it.
+
+use serde_json::Value;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::domain::events::{Envelope, Event};
+
+/// An event that waits to be published.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Pending {
+    /// Its id and the envelope's.
+    pub event_id: Uuid,
+    /// The queue it goes to.
+    pub queue: String,
+    /// The envelope's type.
+    #[sqlx(rename = "type")]
+    pub type_: String,
+    /// The version of the payload's shape.
+    pub version: i16,
+    /// What it is about.
+    pub aggregate_id: Uuid,
+    /// Its place among the events of the aggregate.
+    pub sequence: i64,
+    /// What happened.
+    pub payload: Value,
+    /// When.
+    pub occurred_at: OffsetDateTime,
+}
+
+impl Pending {
+    /// What is sent.
+    pub fn envelope(self) -> Envelope {
+        Envelope {
+            id: self.event_id,
+            type_: self.type_,
+            version: self.version,
+            aggregate_id: self.aggregate_id,
+            sequence: self.sequence,
+            occurred_at: self.occurred_at,
+            payload: self.payload,
+        }
+    }
+}
+
+/// Adds an event about `aggregate` to every queue that its type goes to.
+///
+/// # Errors
+/// The database's.
+pub async fn add(tx: &mut PgConnection, aggregate: Uuid, event: &Event) -> Result<(), sqlx::Error> {
+    let payload = serde_json::to_value(event).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let sequence: i64 = sqlx::query_scalar(
+        "insert into aggregates (id, sequence) values ($1, 1)
+         on conflict (id) do update set sequence = aggregates.sequence + 1 returning sequence",
+    )
+    .bind(aggregate)
+    .fetch_one(&mut *tx)
+    .await?;
+    let event_id = Uuid::now_v7();
+    for queue in event.queues() {
+        sqlx::query(
+            "insert into outbox (event_id, queue, type, version, aggregate_id, sequence, payload)
+             values ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(event_id)
+        .bind(queue.name())
+        .bind(event.type_name())
+        .bind(Event::VERSION)
+        .bind(aggregate)
+        .bind(sequence)
+        .bind(&payload)
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Aggregates with events that were not published, the oldest first. `settled_seconds`
+/// leaves those alone that a request may be publishing at this moment.
+///
+/// # Errors
+/// The database's.
+pub async fn unpublished_aggregates(
+    tx: &mut PgConnection,
+    settled_seconds: f64,
+    limit: i64,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select aggregate_id from outbox
+         where published_at is null and occurred_at < now() - make_interval(secs => $1)
+         group by aggregate_id order by min(occurred_at) limit $2",
+    )
+    .bind(settled_seconds)
+    .bind(limit)
+    .fetch_all(tx)
+    .await
+}
+
+/// Claims an aggregate until the transaction ends, so that two publishers keep
+/// its order; false when somebody else has it.
+///
+/// # Errors
+/// The database's.
+pub async fn claim_aggregate(tx: &mut PgConnection, aggregate: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar(
+        "select pg_try_advisory_xact_lock(hashtextextended('outbox' || $1::text, 0))",
+    )
+    .bind(aggregate)
+    .fetch_one(tx)
+    .await
+}
+
+/// The aggregate's events that wait, in order.
+///
+/// # Errors
+/// The database's.
+pub async fn pending(tx: &mut PgConnection, aggregate: Uuid) -> Result<Vec<Pending>, sqlx::Error> {
+    sqlx::query_as(
+        "select event_id, queue, type, version, aggregate_id, sequence, payload, occurred_at
+         from outbox where aggregate_id = $1 and published_at is null order by sequence, queue",
+    )
+    .bind(aggregate)
+    .fetch_all(tx)
+    .await
+}
+
+/// Marks an event as published to one queue.
+///
+/// # Errors
+/// The database's.
+pub async fn mark_published(
+    tx: &mut PgConnection,
+    event_id: Uuid,
+    queue: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("update outbox set published_at = now() where event_id = $1 and queue = $2")
+        .bind(event_id)
+        .bind(queue)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Records that `consumer` has had this event's effect; false when it had before.
+///
+/// # Errors
+/// The database's.
+pub async fn record_effect(
+    tx: &mut PgConnection,
+    consumer: &str,
+    event_id: Uuid,
+) -> Result<bool, sqlx::Error> {
+    let recorded = sqlx::query(
+        "insert into inbox (consumer, event_id) values ($1, $2) on conflict do nothing",
+    )
+    .bind(consumer)
+    .bind(event_id)
+    .execute(tx)
+    .await?;
+    Ok(recorded.rows_affected() == 1)
+}

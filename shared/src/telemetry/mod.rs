@@ -1,0 +1,83 @@
+//! Logs: one JSON line per request and per message. Never personal data, tokens or bodies.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging as JSON lines on standard output, at the level in `LOG_LEVEL` (`info`).
+pub fn start() {
+    let filter = EnvFilter::try_from_env("LOG_LEVEL").unwrap_or_else(|_| EnvFilter::new("info"));
+    // Set twice only when a test starts two states in one process.
+    let _ = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_env_filter(filter)
+        .with_writer(std::io::stdout)
+        .try_init();
+}
+
+/// What is said about one HTTP request.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// Its id.
+    pub request_id: &'a str,
+    /// Its method.
+    pub method: &'a str,
+    /// The route's template, never the path itself, which may hold an id that is a capability.
+    pub route: &'a str,
+    /// The answer's status.
+    pub status: u16,
+    /// From the first byte to the answer.
+    pub duration: Duration,
+}
+
+/// Writes the line of one HTTP request.
+pub fn request(request: Request<'_>) {
+    tracing::info!(
+        request.id = request.request_id,
+        http.request.method = request.method,
+        http.route = request.route,
+        http.response.status_code = request.status,
+        duration_ms = milliseconds(request.duration),
+        cold_start = cold_start(),
+        "request"
+    );
+}
+
+/// What is said about one message of a queue.
+#[derive(Debug)]
+pub struct Message<'a> {
+    /// The message's own id at the queue.
+    pub message_id: &'a str,
+    /// The event's type; empty when it could not be read.
+    pub event_type: &'a str,
+    /// `done`, `again` or `rejected`.
+    pub outcome: &'static str,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Writes the line of one message.
+pub fn message(message: Message<'_>) {
+    tracing::info!(
+        messaging.message.id = message.message_id,
+        event.type_ = message.event_type,
+        outcome = message.outcome,
+        duration_ms = milliseconds(message.duration),
+        cold_start = cold_start(),
+        "message"
+    );
+}
+
+/// Whether this is the environment's first request or message.
+fn cold_start() -> bool {
+    static FIRST: AtomicBool = AtomicBool::new(true);
+    FIRST.swap(false, Ordering::Relaxed)
+}
+
+fn milliseconds(span: Duration) -> f64 {
+    (span.as_secs_f64() * 10_000.0).round() / 10.0
+}
