@@ -1,7 +1,11 @@
 //! The command line of Holdfast, called as `cargo holdfast …`.
-#![expect(clippy::print_stdout, reason = "Printing is what a command line is for.")]
+#![expect(
+    clippy::print_stdout,
+    reason = "Printing is what a command line is for."
+)]
 
 mod commands;
+mod emulator;
 mod progress;
 mod project;
 mod steps;
@@ -11,7 +15,12 @@ use commands::{down, logs, mail, serve, status, up};
 use std::process::ExitCode;
 
 #[derive(Parser)]
-#[command(name = "holdfast", bin_name = "cargo holdfast", about = "Runs and tends Holdfast.", version)]
+#[command(
+    name = "holdfast",
+    bin_name = "cargo holdfast",
+    about = "Runs and tends Holdfast.",
+    version
+)]
 struct Arguments {
     /// The local stack to work on; several can run side by side
     #[arg(long, global = true, env = "HOLDFAST_STACK", default_value = "default")]

@@ -7,13 +7,13 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 /// Shows the steps of one command.
-pub struct Progress {
+pub(crate) struct Progress {
     bars: MultiProgress,
     terminal: bool,
 }
 
 /// One step under way.
-pub struct Step {
+pub(crate) struct Step {
     bar: ProgressBar,
     title: &'static str,
     terminal: bool,
@@ -22,17 +22,24 @@ pub struct Step {
 
 impl Progress {
     /// Draws on standard output.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let terminal = std::io::stdout().is_terminal();
-        let target = if terminal { ProgressDrawTarget::stdout() } else { ProgressDrawTarget::hidden() };
-        Self { bars: MultiProgress::with_draw_target(target), terminal }
+        let target = if terminal {
+            ProgressDrawTarget::stdout()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        Self {
+            bars: MultiProgress::with_draw_target(target),
+            terminal,
+        }
     }
 
     /// Runs a step. Its work answers with a value and a few words about what it did.
     ///
     /// # Errors
     /// Those of the work.
-    pub async fn step<T>(
+    pub(crate) async fn step<T>(
         &self,
         title: &'static str,
         work: impl AsyncFnOnce(&Step) -> Result<(T, String)>,
@@ -55,7 +62,7 @@ impl Progress {
     }
 
     /// Prints a line above the bars.
-    pub fn line(&self, text: &str) {
+    pub(crate) fn line(&self, text: &str) {
         // Hidden bars swallow what is printed above them.
         if !self.terminal || self.bars.println(text).is_err() {
             println!("{text}");
@@ -64,20 +71,27 @@ impl Progress {
 
     fn begin(&self, title: &'static str) -> Step {
         let bar = self.bars.add(ProgressBar::new_spinner());
-        if let Ok(style) = ProgressStyle::with_template("  {spinner} {prefix:<22} {wide_msg} {elapsed}") {
+        if let Ok(style) =
+            ProgressStyle::with_template("  {spinner} {prefix:<22} {wide_msg} {elapsed}")
+        {
             bar.set_style(style);
         }
         bar.set_prefix(title);
         if self.terminal {
             bar.enable_steady_tick(Duration::from_millis(120));
         }
-        Step { bar, title, terminal: self.terminal, last_line: Cell::new(Instant::now()) }
+        Step {
+            bar,
+            title,
+            terminal: self.terminal,
+            last_line: Cell::new(Instant::now()),
+        }
     }
 }
 
 impl Step {
     /// Says what the step is at. Without a terminal, one line in ten seconds is enough.
-    pub fn say(&self, words: String) {
+    pub(crate) fn say(&self, words: String) {
         const PAUSE: Duration = Duration::from_secs(10);
         if !self.terminal && self.last_line.get().elapsed() > PAUSE {
             println!("  ..  {:<22} {words}", self.title);

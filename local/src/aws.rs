@@ -46,7 +46,8 @@ pub fn state_folder(stack: &Stack) -> PathBuf {
 
 /// Changes with any of the emulator's patches, which it reads only when it starts.
 fn digest_of_sources(folder: &Path) -> Result<String> {
-    let entries = fs::read_dir(folder).with_context(|| format!("{} is missing.", folder.display()))?;
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("{} is missing.", folder.display()))?;
     let mut sources: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     sources.retain(|path| path.extension().is_some_and(|ending| ending == "py"));
     sources.sort();
@@ -54,7 +55,11 @@ fn digest_of_sources(folder: &Path) -> Result<String> {
     for source in sources {
         digest.update(fs::read(&source)?);
     }
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(digest
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 /// Starts the emulator if need be and waits until it answers.
@@ -66,7 +71,13 @@ pub async fn ensure(stack: &Stack) -> Result<crate::process::Outcome> {
     let outcome = service(stack)?.ensure(stack).await?;
     let client = reqwest::Client::new();
     let health = format!("{}/_ministack/health", stack.url(Port::Aws));
-    let probe = async || client.get(&health).send().await.is_ok_and(|answer| answer.status().is_success());
+    let probe = async || {
+        client
+            .get(&health)
+            .send()
+            .await
+            .is_ok_and(|answer| answer.status().is_success())
+    };
     wait_ready(stack, NAME, Duration::from_secs(60), probe).await?;
     Ok(outcome)
 }

@@ -25,8 +25,16 @@ const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("x-holdfast-client-address");
 
 /// Meaningful between two neighbours only (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [&str; 8] =
-    ["connection", "keep-alive", "proxy-connection", "proxy-authenticate", "te", "trailer", "transfer-encoding", "upgrade"];
+const HOP_BY_HOP: [&str; 8] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 /// Where requests go.
 #[derive(Clone, Debug)]
@@ -53,10 +61,16 @@ pub async fn serve(listener: TcpListener, upstream: Upstream) -> Result<()> {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);
     let client = Client::builder(TokioExecutor::new()).build(connector);
-    let front = Arc::new(Front { upstream, port, client });
+    let front = Arc::new(Front {
+        upstream,
+        port,
+        client,
+    });
     let router = Router::new().fallback(pass_on).with_state(front);
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).await.context("The front's listener failed.")
+    axum::serve(listener, service)
+        .await
+        .context("The front's listener failed.")
 }
 
 async fn pass_on(
@@ -77,12 +91,23 @@ impl Front {
         let (mut parts, body) = request.into_parts();
         parts.uri = self.target(&parts.uri).map_err(|_| Refusal::BadTarget)?;
         self.rewrite_headers(&mut parts.headers, peer, api_id.trim())?;
-        let body = Limited::new(body, BODY_BYTES_MAX).collect().await.map_err(|error| {
-            if error.is::<LengthLimitError>() { Refusal::TooLarge } else { Refusal::Unreadable }
-        })?;
+        let body = Limited::new(body, BODY_BYTES_MAX)
+            .collect()
+            .await
+            .map_err(|error| {
+                if error.is::<LengthLimitError>() {
+                    Refusal::TooLarge
+                } else {
+                    Refusal::Unreadable
+                }
+            })?;
         let request = Request::from_parts(parts, Full::new(body.to_bytes()));
         let response = self.client.request(request).await.map_err(|error| {
-            if error.is_connect() { Refusal::Away } else { Refusal::NoAnswer }
+            if error.is_connect() {
+                Refusal::Away
+            } else {
+                Refusal::NoAnswer
+            }
         })?;
         let (mut parts, body) = response.into_parts();
         remove_hop_by_hop(&mut parts.headers);
@@ -95,12 +120,21 @@ impl Front {
         parts.scheme = Some(Scheme::HTTP);
         parts.authority = Some(Authority::try_from(self.upstream.address.to_string())?);
         // `OPTIONS *` has no path that an API could know.
-        parts.path_and_query.get_or_insert(http::uri::PathAndQuery::from_static("/"));
+        parts
+            .path_and_query
+            .get_or_insert(http::uri::PathAndQuery::from_static("/"));
         Ok(Uri::from_parts(parts)?)
     }
 
-    fn rewrite_headers(&self, headers: &mut HeaderMap, peer: IpAddr, api_id: &str) -> Result<(), Refusal> {
-        let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    fn rewrite_headers(
+        &self,
+        headers: &mut HeaderMap,
+        peer: IpAddr,
+        api_id: &str,
+    ) -> Result<(), Refusal> {
+        let length = headers
+            .get(CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse().ok());
         if length.is_some_and(|length: usize| length > BODY_BYTES_MAX) {
             return Err(Refusal::TooLarge);
         }
@@ -109,13 +143,19 @@ impl Front {
         headers.remove(CONTENT_LENGTH);
         headers.remove("expect");
         headers.remove("forwarded");
-        let host = format!("{api_id}.execute-api.localhost:{}", self.upstream.address.port());
+        let host = format!(
+            "{api_id}.execute-api.localhost:{}",
+            self.upstream.address.port()
+        );
         let set = [
             (HOST, host),
             (CLIENT_ADDRESS, peer.to_string()),
             (HeaderName::from_static("x-forwarded-for"), peer.to_string()),
             (HeaderName::from_static("x-forwarded-proto"), "http".into()),
-            (HeaderName::from_static("x-forwarded-port"), self.port.to_string()),
+            (
+                HeaderName::from_static("x-forwarded-port"),
+                self.port.to_string(),
+            ),
         ];
         for (name, value) in set {
             // An id that is no header value is none of ours.
@@ -131,9 +171,16 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
         .get_all(CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(',').map(|name| name.trim().to_ascii_lowercase()))
+        .flat_map(|value| {
+            value
+                .split(',')
+                .map(|name| name.trim().to_ascii_lowercase())
+        })
         .collect();
-    for name in HOP_BY_HOP.into_iter().chain(named.iter().map(String::as_str)) {
+    for name in HOP_BY_HOP
+        .into_iter()
+        .chain(named.iter().map(String::as_str))
+    {
         headers.remove(name);
     }
 }
@@ -156,21 +203,30 @@ impl IntoResponse for Refusal {
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The application is not deployed on the local stack yet. Run: cargo holdfast up",
             ),
-            Self::Away => {
-                (StatusCode::SERVICE_UNAVAILABLE, "The AWS emulator is not running. Run: cargo holdfast up")
-            }
-            Self::NoAnswer => {
-                (StatusCode::BAD_GATEWAY, "The AWS emulator broke off. See: cargo holdfast logs ministack")
-            }
+            Self::Away => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The AWS emulator is not running. Run: cargo holdfast up",
+            ),
+            Self::NoAnswer => (
+                StatusCode::BAD_GATEWAY,
+                "The AWS emulator broke off. See: cargo holdfast logs ministack",
+            ),
             // The gateway's own words.
-            Self::TooLarge => return gateway_refusal(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
-            Self::Unreadable | Self::BadTarget => return gateway_refusal(StatusCode::BAD_REQUEST, "Bad Request"),
+            Self::TooLarge => {
+                return gateway_refusal(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
+            }
+            Self::Unreadable | Self::BadTarget => {
+                return gateway_refusal(StatusCode::BAD_REQUEST, "Bad Request");
+            }
         };
         let title = status.canonical_reason().unwrap_or_default();
         let problem = serde_json::json!({
             "type": "/problems/local-stack", "title": title, "status": status.as_u16(), "detail": detail,
         });
-        let headers = [("content-type", "application/problem+json"), ("retry-after", "5")];
+        let headers = [
+            ("content-type", "application/problem+json"),
+            ("retry-after", "5"),
+        ];
         (status, headers, problem.to_string()).into_response()
     }
 }

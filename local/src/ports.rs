@@ -18,11 +18,20 @@ pub fn holder(port: u16) -> Option<String> {
 fn process_at(port: u16) -> Option<String> {
     let inodes = socket_inodes(port);
     for entry in fs::read_dir("/proc").ok()?.flatten() {
-        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
-        let Ok(files) = fs::read_dir(entry.path().join("fd")) else { continue };
-        let holds = files.flatten().filter_map(|file| fs::read_link(file.path()).ok()).any(|link| {
-            inodes.iter().any(|inode| link.to_string_lossy() == format!("socket:[{inode}]"))
-        });
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else {
+            continue;
+        };
+        let Ok(files) = fs::read_dir(entry.path().join("fd")) else {
+            continue;
+        };
+        let holds = files
+            .flatten()
+            .filter_map(|file| fs::read_link(file.path()).ok())
+            .any(|link| {
+                inodes
+                    .iter()
+                    .any(|inode| link.to_string_lossy() == format!("socket:[{inode}]"))
+            });
         if holds {
             let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
             let command = String::from_utf8_lossy(&command).replace('\0', " ");
@@ -39,11 +48,18 @@ fn socket_inodes(port: u16) -> Vec<String> {
     let suffix = format!(":{port:04X}");
     ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
-        .flat_map(|table| fs::read_to_string(table).unwrap_or_default().lines().map(str::to_owned).collect::<Vec<_>>())
+        .flat_map(|table| {
+            fs::read_to_string(table)
+                .unwrap_or_default()
+                .lines()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
         .filter_map(|line| {
             let columns: Vec<&str> = line.split_whitespace().collect();
             let here = columns.get(1)?.ends_with(&suffix);
-            (here && *columns.get(9)? != "0").then(|| columns.get(9).map(|inode| (*inode).to_owned()))?
+            (here && *columns.get(9)? != "0")
+                .then(|| columns.get(9).map(|inode| (*inode).to_owned()))?
         })
         .collect()
 }

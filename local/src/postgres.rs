@@ -4,6 +4,7 @@
 
 mod account;
 mod configuration;
+mod fetch;
 mod install;
 mod nodes;
 
@@ -85,7 +86,10 @@ impl Credentials {
         if let Some(known) = stack.read_json(FILE)? {
             return Ok(known);
         }
-        let fresh = Self { superuser_password: password(), replication_password: password() };
+        let fresh = Self {
+            superuser_password: password(),
+            replication_password: password(),
+        };
         stack.write_json(FILE, &fresh)?;
         Ok(fresh)
     }
@@ -94,14 +98,22 @@ impl Credentials {
 /// A random password of 144 bits that needs no quoting anywhere.
 pub fn password() -> String {
     use rand::Rng;
-    rand::rng().sample_iter(rand::distr::Alphanumeric).take(25).map(char::from).collect()
+    rand::rng()
+        .sample_iter(rand::distr::Alphanumeric)
+        .take(25)
+        .map(char::from)
+        .collect()
 }
 
 /// The folder with the nodes' data folders: in the stack's, unless the account that PostgreSQL runs
 /// as cannot get there.
 pub fn data_root(stack: &Stack) -> PathBuf {
     let noted = std::fs::read_to_string(stack.path("postgres-folder")).unwrap_or_default();
-    if noted.is_empty() { stack.path("postgres") } else { Path::new(&noted).into() }
+    if noted.is_empty() {
+        stack.path("postgres")
+    } else {
+        Path::new(&noted).into()
+    }
 }
 
 /// Where one node keeps its data.
@@ -141,18 +153,28 @@ pub async fn connect(stack: &Stack, node: Node, database: &str) -> Result<PgConn
 pub async fn writer(stack: &Stack) -> Result<Node> {
     let mut found: Option<(String, Node)> = None;
     for node in Node::ALL {
-        let Some(timeline) = timeline(stack, node).await else { continue };
-        if found.as_ref().is_none_or(|(highest, _)| timeline > *highest) {
+        let Some(timeline) = timeline(stack, node).await else {
+            continue;
+        };
+        if found
+            .as_ref()
+            .is_none_or(|(highest, _)| timeline > *highest)
+        {
             found = Some((timeline, node));
         }
     }
-    found.map(|(_, node)| node).context("No PostgreSQL node accepts writes.")
+    found
+        .map(|(_, node)| node)
+        .context("No PostgreSQL node accepts writes.")
 }
 
 /// Whether a node accepts writes; `None` if it does not answer.
 pub async fn accepts_writes(stack: &Stack, node: Node) -> Option<bool> {
     let mut connection = connect(stack, node, "postgres").await.ok()?;
-    sqlx::query_scalar("select not pg_is_in_recovery()").fetch_one(&mut connection).await.ok()
+    sqlx::query_scalar("select not pg_is_in_recovery()")
+        .fetch_one(&mut connection)
+        .await
+        .ok()
 }
 
 /// The timeline that a node writes, in hexadecimal of fixed width; `None` for a standby.

@@ -113,7 +113,9 @@ impl Service {
             .stdout(output.try_clone()?)
             .stderr(output);
         clean_environment(&mut command);
-        command.env(MARK, stack.folder()).envs(self.env.iter().map(|(k, v)| (k, v)));
+        command
+            .env(MARK, stack.folder())
+            .envs(self.env.iter().map(|(k, v)| (k, v)));
         if let Some(user) = self.run_as {
             command.uid(user.uid).gid(user.gid);
         }
@@ -126,7 +128,11 @@ impl Service {
 
     fn record(&self, stack: &Stack, pid: u32) -> Result<u32> {
         let Some(identity) = Identity::of(pid) else {
-            bail!("`{}` ended at once. Its log: {}", self.name, stack.log(self.name).display());
+            bail!(
+                "`{}` ended at once. Its log: {}",
+                self.name,
+                stack.log(self.name).display()
+            );
         };
         let record = Record {
             pid,
@@ -140,7 +146,10 @@ impl Service {
     }
 
     fn definition(&self) -> String {
-        format!("{:?} {:?} {:?} {}", self.program, self.args, self.env, self.version)
+        format!(
+            "{:?} {:?} {:?} {}",
+            self.program, self.args, self.env, self.version
+        )
     }
 }
 
@@ -165,7 +174,9 @@ pub fn running(stack: &Stack, name: &str) -> Option<Record> {
 /// # Errors
 /// It outlives SIGKILL, or its record cannot be removed.
 pub async fn stop(stack: &Stack, name: &str) -> Result<bool> {
-    let Some(record) = recorded(stack, name) else { return Ok(false) };
+    let Some(record) = recorded(stack, name) else {
+        return Ok(false);
+    };
     let alive = record.is_alive();
     if alive {
         kernel::send(record.pid, record.stop_signal);
@@ -174,7 +185,10 @@ pub async fn stop(stack: &Stack, name: &str) -> Result<bool> {
             kernel::send(record.pid, Signal::Kill);
         }
         if !gone && !wait_until(Duration::from_secs(10), || !record.is_alive()).await {
-            bail!("`{name}` (process {}) does not end. Stop it by hand, then try again.", record.pid);
+            bail!(
+                "`{name}` (process {}) does not end. Stop it by hand, then try again.",
+                record.pid
+            );
         }
     }
     let left = end_session(stack, &record).await;
@@ -197,8 +211,16 @@ pub async fn wait_ready(
     while !probe().await {
         let ended = running(stack, name).is_none();
         if ended || begin.elapsed() > patience {
-            let what = if ended { "ended while starting" } else { "does not answer" };
-            bail!("`{name}` {what}. The end of {}:\n{}", stack.log(name).display(), log_end(stack, name));
+            let what = if ended {
+                "ended while starting"
+            } else {
+                "does not answer"
+            };
+            bail!(
+                "`{name}` {what}. The end of {}:\n{}",
+                stack.log(name).display(),
+                log_end(stack, name)
+            );
         }
         tokio::time::sleep(POLL).await;
     }
@@ -215,10 +237,20 @@ pub fn log_end(stack: &Stack, name: &str) -> String {
 
 /// The names of all services that have a record, running or not.
 pub fn recorded_names(stack: &Stack) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(stack.path("run")) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(stack.path("run")) else {
+        return Vec::new();
+    };
     let mut names: Vec<String> = entries
         .flatten()
-        .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".json")?.to_owned()))
+        .filter_map(|entry| {
+            Some(
+                entry
+                    .file_name()
+                    .to_str()?
+                    .strip_suffix(".json")?
+                    .to_owned(),
+            )
+        })
         .collect();
     names.sort();
     names
@@ -227,7 +259,9 @@ pub fn recorded_names(stack: &Stack) -> Vec<String> {
 impl Record {
     fn is_alive(&self) -> bool {
         Identity::of(self.pid).is_some_and(|now| {
-            now.started_ticks == self.started_ticks && !now.ended && kernel::boot_id() == self.boot_id
+            now.started_ticks == self.started_ticks
+                && !now.ended
+                && kernel::boot_id() == self.boot_id
         })
     }
 }
@@ -250,7 +284,9 @@ async fn end_session(stack: &Stack, record: &Record) -> bool {
         kernel::send(*pid, Signal::Terminate);
     }
     if !left.is_empty() && !wait_until(Duration::from_secs(3), || members().is_empty()).await {
-        members().into_iter().for_each(|pid| kernel::send(pid, Signal::Kill));
+        members()
+            .into_iter()
+            .for_each(|pid| kernel::send(pid, Signal::Kill));
     }
     !left.is_empty()
 }

@@ -20,10 +20,19 @@ pub fn mailbox(stack: &Stack) -> PathBuf {
 /// It does not start.
 pub async fn ensure(stack: &Stack) -> Result<Outcome> {
     let mut service = Service::new(NAME, stack.tool("python"), stack.folder());
-    service.args = ["-m", "aiosmtpd", "--nosetuid", "--class", "aiosmtpd.handlers.Mailbox", "--listen"]
-        .map(Into::into)
-        .to_vec();
-    service.args.push(format!("127.0.0.1:{}", stack.port(Port::Smtp)).into());
+    service.args = [
+        "-m",
+        "aiosmtpd",
+        "--nosetuid",
+        "--class",
+        "aiosmtpd.handlers.Mailbox",
+        "--listen",
+    ]
+    .map(Into::into)
+    .to_vec();
+    service
+        .args
+        .push(format!("127.0.0.1:{}", stack.port(Port::Smtp)).into());
     service.args.push(mailbox(stack).into());
     let outcome = service.ensure(stack).await?;
     let address = ("127.0.0.1", stack.port(Port::Smtp));

@@ -47,16 +47,25 @@ impl Stack {
     /// # Errors
     /// A name that is no folder name, or a first port that leaves no room.
     pub fn open(root: &Path, name: &str, port_base: Option<u16>) -> Result<Self> {
-        let well_formed = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        let well_formed = name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
         if !well_formed || !(1..=24).contains(&name.len()) || name == "venv" {
             bail!("`{name}` cannot name a stack: use 1 to 24 of a-z, 0-9 and -.");
         }
-        let mut stack = Self { name: name.into(), root: root.into(), port_base: 0 };
+        let mut stack = Self {
+            name: name.into(),
+            root: root.into(),
+            port_base: 0,
+        };
         stack.port_base = port_base
             .or_else(|| stack.remembered_port_base())
             .unwrap_or_else(|| port_base_of(name));
         if !(1024..=65_500).contains(&stack.port_base) {
-            bail!("HOLDFAST_PORT_BASE must lie between 1024 and 65500, not {}.", stack.port_base);
+            bail!(
+                "HOLDFAST_PORT_BASE must lie between 1024 and 65500, not {}.",
+                stack.port_base
+            );
         }
         Ok(stack)
     }
@@ -113,11 +122,15 @@ impl Stack {
     pub fn create_folder(&self) -> Result<()> {
         for folder in ["run", "logs"] {
             let folder = self.path(folder);
-            fs::create_dir_all(&folder).with_context(|| format!("Cannot make {}.", folder.display()))?;
+            fs::create_dir_all(&folder)
+                .with_context(|| format!("Cannot make {}.", folder.display()))?;
         }
         let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         fs::set_permissions(self.folder(), private)?;
-        write_private(&self.path("port-base"), self.port_base.to_string().as_bytes())
+        write_private(
+            &self.path("port-base"),
+            self.port_base.to_string().as_bytes(),
+        )
     }
 
     /// Reads one of the stack's JSON files; `None` if it is not there.
@@ -126,9 +139,14 @@ impl Stack {
     /// The file is there and cannot be understood.
     pub fn read_json<T: DeserializeOwned>(&self, relative: &str) -> Result<Option<T>> {
         let path = self.path(relative);
-        let Ok(text) = fs::read(&path) else { return Ok(None) };
+        let Ok(text) = fs::read(&path) else {
+            return Ok(None);
+        };
         serde_json::from_slice(&text).map(Some).with_context(|| {
-            format!("{} is damaged. `cargo holdfast down --wipe` starts afresh.", path.display())
+            format!(
+                "{} is damaged. `cargo holdfast down --wipe` starts afresh.",
+                path.display()
+            )
         })
     }
 
@@ -141,7 +159,11 @@ impl Stack {
     }
 
     fn remembered_port_base(&self) -> Option<u16> {
-        fs::read_to_string(self.path("port-base")).ok()?.trim().parse().ok()
+        fs::read_to_string(self.path("port-base"))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
     }
 }
 
@@ -168,7 +190,9 @@ fn port_base_of(name: &str) -> u16 {
         "default" => 47_800,
         "test" => 47_900,
         _ => {
-            let sum = name.bytes().fold(7_u16, |sum, b| sum.wrapping_mul(31).wrapping_add(b.into()));
+            let sum = name
+                .bytes()
+                .fold(7_u16, |sum, b| sum.wrapping_mul(31).wrapping_add(b.into()));
             48_000 + (sum % 100) * 20
         }
     }
@@ -190,22 +214,34 @@ mod tests {
         let default = Stack::open(&root, "default", None).unwrap();
         assert_eq!(default.port(Port::Front), 47_800);
         assert_eq!(default.port(Port::Fallback), 47_813);
-        assert_eq!(Stack::open(&root, "test", None).unwrap().url(Port::Aws), "http://127.0.0.1:47901");
+        assert_eq!(
+            Stack::open(&root, "test", None).unwrap().url(Port::Aws),
+            "http://127.0.0.1:47901"
+        );
         fs::remove_dir_all(root).unwrap();
     }
 
     #[test]
     fn a_stack_started_elsewhere_is_found_again_without_the_variable() {
         let root = scratch();
-        Stack::open(&root, "mine", Some(50_000)).unwrap().create_folder().unwrap();
-        assert_eq!(Stack::open(&root, "mine", None).unwrap().port(Port::Smtp), 50_003);
+        Stack::open(&root, "mine", Some(50_000))
+            .unwrap()
+            .create_folder()
+            .unwrap();
+        assert_eq!(
+            Stack::open(&root, "mine", None).unwrap().port(Port::Smtp),
+            50_003
+        );
         fs::remove_dir_all(root).unwrap();
     }
 
     #[test]
     fn names_that_leave_the_folder_are_refused() {
         for name in ["", "..", "a/b", "venv", "Größe", &"x".repeat(25)] {
-            assert!(Stack::open(Path::new("/tmp"), name, None).is_err(), "{name}");
+            assert!(
+                Stack::open(Path::new("/tmp"), name, None).is_err(),
+                "{name}"
+            );
         }
     }
 
@@ -217,7 +253,10 @@ mod tests {
         write_private(&file, b"first, and longer").unwrap();
         write_private(&file, b"second").unwrap();
         assert_eq!(fs::read(&file).unwrap(), b"second");
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         fs::remove_dir_all(root).unwrap();
     }
 }

@@ -23,7 +23,10 @@ pub fn ready(stack: &Stack) -> bool {
 pub fn version(stack: &Stack) -> Result<String> {
     let list = requirements(stack);
     let text = fs::read(&list).with_context(|| format!("{} is missing.", list.display()))?;
-    Ok(Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(Sha256::digest(&text)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 /// Makes the virtual environment and installs the tools. Answers whether there was anything to do.
@@ -52,7 +55,15 @@ pub async fn ensure(stack: &Stack) -> Result<bool> {
 /// pip fails; the message ends with what it said.
 pub async fn install(stack: &Stack, what: &[PathBuf]) -> Result<()> {
     let mut pip = Command::new(stack.tool("python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]).args(what);
+    pip.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-input",
+    ])
+    .args(what);
     run(pip, "pip install").await
 }
 
@@ -62,12 +73,22 @@ fn requirements(stack: &Stack) -> PathBuf {
 
 async fn run(mut command: Command, what: &str) -> Result<()> {
     // Somebody's active environment must not leak into ours.
-    command.env_remove("VIRTUAL_ENV").env_remove("PYTHONPATH").env_remove("PYTHONHOME");
-    let output = command.kill_on_drop(true).output().await.with_context(|| format!("Cannot run {what}."))?;
+    command
+        .env_remove("VIRTUAL_ENV")
+        .env_remove("PYTHONPATH")
+        .env_remove("PYTHONHOME");
+    let output = command
+        .kill_on_drop(true)
+        .output()
+        .await
+        .with_context(|| format!("Cannot run {what}."))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let lines: Vec<&str> = said.lines().collect();
-        bail!("{what} failed:\n{}", lines[lines.len().saturating_sub(15)..].join("\n"));
+        bail!(
+            "{what} failed:\n{}",
+            lines[lines.len().saturating_sub(15)..].join("\n")
+        );
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Also removes the stack's data, keys, mails and logs
     #[arg(long)]
     wipe: bool,
@@ -20,16 +20,20 @@ pub struct Options {
 ///
 /// # Errors
 /// A process does not end, or the data cannot be removed.
-pub async fn run(stack: &Stack, options: &Options) -> Result<()> {
+pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
     if !stack.folder().exists() {
         println!("The stack `{}` has never been started.", stack.name());
         return Ok(());
     }
     let lock = lock::take(stack)?;
     let progress = Progress::new();
-    progress.step("stop", async |_| Ok(((), stop_all(stack).await?))).await?;
+    progress
+        .step("stop", async |_| Ok(((), stop_all(stack).await?)))
+        .await?;
     if options.wipe {
-        progress.step("wipe", async |_| Ok(((), wipe(stack)?))).await?;
+        progress
+            .step("wipe", async |_| Ok(((), wipe(stack)?)))
+            .await?;
     }
     drop(lock);
     Ok(())

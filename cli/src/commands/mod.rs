@@ -1,8 +1,8 @@
 //! One file per command.
 
-pub mod down;
-pub mod logs;
-pub mod mail;
-pub mod serve;
-pub mod status;
-pub mod up;
+pub(crate) mod down;
+pub(crate) mod logs;
+pub(crate) mod mail;
+pub(crate) mod serve;
+pub(crate) mod status;
+pub(crate) mod up;

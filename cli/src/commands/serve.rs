@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::TcpListener;
 
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     #[command(subcommand)]
     server: Server,
 }
@@ -24,7 +24,7 @@ enum Server {
 ///
 /// # Errors
 /// The port is taken.
-pub async fn run(stack: &Stack, options: &Options) -> Result<()> {
+pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
     match options.server {
         Server::Front => serve_front(stack).await,
     }
@@ -32,8 +32,13 @@ pub async fn run(stack: &Stack, options: &Options) -> Result<()> {
 
 async fn serve_front(stack: &Stack) -> Result<()> {
     let address = loopback(stack, Port::Front);
-    let listener = TcpListener::bind(address).await.with_context(|| format!("Cannot listen on {address}."))?;
-    let upstream = Upstream { address: loopback(stack, Port::Aws), api_id_file: stack.path(API_ID_FILE) };
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("Cannot listen on {address}."))?;
+    let upstream = Upstream {
+        address: loopback(stack, Port::Aws),
+        api_id_file: stack.path(API_ID_FILE),
+    };
     front::serve(listener, upstream).await
 }
 

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 #[derive(Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// Prints one JSON object and nothing else
     #[arg(long)]
     json: bool,
@@ -50,7 +50,7 @@ const LOOPBACK: &str = "127.0.0.1";
 ///
 /// # Errors
 /// A file of the stack is damaged.
-pub async fn run(stack: &Stack, options: &Options) -> Result<()> {
+pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
     let status = collect(stack)?;
     if options.json {
         println!("{}", serde_json::to_string_pretty(&status)?);
@@ -71,13 +71,18 @@ fn collect(stack: &Stack) -> Result<Status> {
         };
         (node.name(), status)
     });
-    let processes = process::recorded_names(stack).into_iter().filter_map(|name| Some((name.clone(), pid(&name)?)));
+    let processes = process::recorded_names(stack)
+        .into_iter()
+        .filter_map(|name| Some((name.clone(), pid(&name)?)));
     Ok(Status {
         api_url: stack.url(Port::Front),
         docs_url: docs_url(stack),
         aws_endpoint_url: stack.url(Port::Aws),
         payments_url: stack.url(Port::Payments),
-        smtp: Address { host: LOOPBACK, port: stack.port(Port::Smtp) },
+        smtp: Address {
+            host: LOOPBACK,
+            port: stack.port(Port::Smtp),
+        },
         database: database.into(),
         processes: processes.collect(),
         accounts: accounts::read(stack)?,
@@ -85,7 +90,11 @@ fn collect(stack: &Stack) -> Result<Status> {
 }
 
 async fn print_table(stack: &Stack, status: &Status) {
-    println!("{:<20} {:>8}  address", format!("stack `{}`", stack.name()), "process");
+    println!(
+        "{:<20} {:>8}  address",
+        format!("stack `{}`", stack.name()),
+        "process"
+    );
     let servers = [
         (FRONT, status.api_url.clone()),
         (aws::NAME, status.aws_endpoint_url.clone()),
@@ -93,20 +102,38 @@ async fn print_table(stack: &Stack, status: &Status) {
         (smtp::NAME, format!("{LOOPBACK}:{}", status.smtp.port)),
     ];
     for (name, address) in servers {
-        println!("{name:<20} {:>8}  {address}", shown(status.processes.get(name).copied()));
+        println!(
+            "{name:<20} {:>8}  {address}",
+            shown(status.processes.get(name).copied())
+        );
     }
     for node in Node::ALL {
-        let Some(at) = status.database.get(node.name()) else { continue };
+        let Some(at) = status.database.get(node.name()) else {
+            continue;
+        };
         let role = role(stack, node).await;
-        println!("{:<20} {:>8}  {}:{} {role}", node.process(), shown(at.pid), at.host, at.port);
+        println!(
+            "{:<20} {:>8}  {}:{} {role}",
+            node.process(),
+            shown(at.pid),
+            at.host,
+            at.port
+        );
     }
-    println!("\ndata of the nodes    {}", local::postgres::data_root(stack).display());
+    println!(
+        "\ndata of the nodes    {}",
+        local::postgres::data_root(stack).display()
+    );
     println!("logs                 {}", stack.path("logs").display());
-    let Some(accounts) = &status.accounts else { return };
+    let Some(accounts) = &status.accounts else {
+        return;
+    };
     println!("docs page            {}\n", status.docs_url);
-    for (role, account) in
-        [("admin", &accounts.admin), ("seller", &accounts.seller), ("customer", &accounts.customer)]
-    {
+    for (role, account) in [
+        ("admin", &accounts.admin),
+        ("seller", &accounts.seller),
+        ("customer", &accounts.customer),
+    ] {
         println!("{role:<20} {}  {}", account.email, account.password);
     }
 }

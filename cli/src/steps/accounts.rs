@@ -8,7 +8,7 @@ const FILE: &str = "accounts.json";
 
 /// How one person signs in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Account {
+pub(crate) struct Account {
     /// The address.
     pub email: String,
     /// The password.
@@ -17,7 +17,7 @@ pub struct Account {
 
 /// One person per role.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Accounts {
+pub(crate) struct Accounts {
     /// May do everything.
     pub admin: Account,
     /// Owns the sample catalogue.
@@ -30,7 +30,7 @@ pub struct Accounts {
 ///
 /// # Errors
 /// The file is damaged or cannot be written.
-pub fn of(stack: &Stack) -> Result<Accounts> {
+pub(crate) fn of(stack: &Stack) -> Result<Accounts> {
     if let Some(known) = read(stack)? {
         return Ok(known);
     }
@@ -38,7 +38,11 @@ pub fn of(stack: &Stack) -> Result<Accounts> {
         email: format!("{role}@holdfast.example"),
         password: local::postgres::password(),
     };
-    let accounts = Accounts { admin: account("admin"), seller: account("seller"), customer: account("customer") };
+    let accounts = Accounts {
+        admin: account("admin"),
+        seller: account("seller"),
+        customer: account("customer"),
+    };
     stack.write_json(FILE, &accounts)?;
     Ok(accounts)
 }
@@ -47,6 +51,6 @@ pub fn of(stack: &Stack) -> Result<Accounts> {
 ///
 /// # Errors
 /// The file is damaged.
-pub fn read(stack: &Stack) -> Result<Option<Accounts>> {
+pub(crate) fn read(stack: &Stack) -> Result<Option<Accounts>> {
     stack.read_json(FILE)
 }

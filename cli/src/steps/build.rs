@@ -10,17 +10,23 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
 
 /// Where a function's program ends up; the template names the same folder.
-pub fn program(stack: &Stack, function: &str) -> PathBuf {
-    stack.root().join("target/lambda").join(function).join("bootstrap")
+pub(crate) fn program(stack: &Stack, function: &str) -> PathBuf {
+    stack
+        .root()
+        .join("target/lambda")
+        .join(function)
+        .join("bootstrap")
 }
 
 /// Builds all functions in the development profile and tells what is being compiled.
 ///
 /// # Errors
 /// The compiler's own words.
-pub async fn functions(stack: &Stack, step: &Step) -> Result<String> {
+pub(crate) async fn functions(stack: &Stack, step: &Step) -> Result<String> {
     let names = project::functions(stack)?;
-    let mut child = command(stack, &names)?.spawn().context("Cannot run cargo-lambda.")?;
+    let mut child = command(stack, &names)?
+        .spawn()
+        .context("Cannot run cargo-lambda.")?;
     let said = child.stderr.take().context("cargo-lambda says nothing.")?;
     let mut lines = BufReader::new(said).lines();
     let mut report = Vec::new();
@@ -66,7 +72,9 @@ fn command(stack: &Stack, functions: &[String]) -> Result<Command> {
 fn forget_our_package(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        let ours = ["CARGO_PKG_", "CARGO_BIN_", "CARGO_MANIFEST_"].iter().any(|start| name.starts_with(start));
+        let ours = ["CARGO_PKG_", "CARGO_BIN_", "CARGO_MANIFEST_"]
+            .iter()
+            .any(|start| name.starts_with(start));
         if ours || name == "CARGO" {
             command.env_remove(name.as_ref());
         }

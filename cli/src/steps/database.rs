@@ -10,7 +10,7 @@ use sqlx::{Connection, Executor, PgConnection};
 ///
 /// # Errors
 /// PostgreSQL cannot be had or does not start.
-pub async fn start_nodes(stack: &Stack) -> Result<String> {
+pub(crate) async fn start_nodes(stack: &Stack) -> Result<String> {
     let cluster = Cluster::prepare(stack).await?;
     let started = cluster.ensure().await?;
     let words = match started {
@@ -24,7 +24,7 @@ pub async fn start_nodes(stack: &Stack) -> Result<String> {
 ///
 /// # Errors
 /// No node accepts writes, or a migration fails.
-pub async fn migrate(stack: &Stack) -> Result<(Node, String)> {
+pub(crate) async fn migrate(stack: &Stack) -> Result<(Node, String)> {
     let writer = postgres::writer(stack).await?;
     create_database(stack, writer).await?;
     let mut connection = postgres::connect(stack, writer, DATABASE).await?;
@@ -37,7 +37,11 @@ pub async fn migrate(stack: &Stack) -> Result<(Node, String)> {
     let fresh = applied(&mut connection).await - before;
     create_roles(stack, &mut connection).await?;
     connection.close().await?;
-    let words = if fresh == 0 { "schema up to date".into() } else { format!("{fresh} migrations applied") };
+    let words = if fresh == 0 {
+        "schema up to date".into()
+    } else {
+        format!("{fresh} migrations applied")
+    };
     Ok((writer, words))
 }
 
@@ -46,7 +50,7 @@ pub async fn migrate(stack: &Stack) -> Result<(Node, String)> {
 ///
 /// # Errors
 /// The writer refuses.
-pub async fn ensure_login(stack: &Stack, writer: Node, role: &str, login: &Login) -> Result<bool> {
+pub(crate) async fn ensure_login(stack: &Stack, writer: Node, role: &str, login: &Login) -> Result<bool> {
     let options = postgres::superuser_options(stack, writer, DATABASE)?
         .username(&login.username)
         .password(&login.password);
@@ -56,15 +60,22 @@ pub async fn ensure_login(stack: &Stack, writer: Node, role: &str, login: &Login
     }
     let mut connection = postgres::connect(stack, writer, DATABASE).await?;
     create_login(&mut connection, role, &login.username).await?;
-    let statement = format!("alter role {} password {}", name(&login.username), text(&login.password));
-    connection.execute(statement.as_str()).await.context("A login's password could not be set.")?;
+    let statement = format!(
+        "alter role {} password {}",
+        name(&login.username),
+        text(&login.password)
+    );
+    connection
+        .execute(statement.as_str())
+        .await
+        .context("A login's password could not be set.")?;
     connection.close().await?;
     Ok(true)
 }
 
 /// A login as its secret holds it.
 #[derive(serde::Deserialize)]
-pub struct Login {
+pub(crate) struct Login {
     /// One of the two that inherit the function's role.
     pub username: String,
     /// Its password.
@@ -73,12 +84,15 @@ pub struct Login {
 
 async fn create_database(stack: &Stack, writer: Node) -> Result<()> {
     let mut connection = postgres::connect(stack, writer, "postgres").await?;
-    let known: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
-        .bind(DATABASE)
-        .fetch_one(&mut connection)
-        .await?;
+    let known: bool =
+        sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+            .bind(DATABASE)
+            .fetch_one(&mut connection)
+            .await?;
     if !known {
-        connection.execute(format!("create database {}", name(DATABASE)).as_str()).await?;
+        connection
+            .execute(format!("create database {}", name(DATABASE)).as_str())
+            .await?;
     }
     connection.close().await?;
     Ok(())
@@ -94,7 +108,9 @@ async fn create_roles(stack: &Stack, connection: &mut PgConnection) -> Result<()
     for function in project::database_functions(stack)? {
         let role = project::role_of(&function);
         if !role_exists(connection, &role).await? {
-            connection.execute(format!("create role {} nologin", name(&role)).as_str()).await?;
+            connection
+                .execute(format!("create role {} nologin", name(&role)).as_str())
+                .await?;
         }
         for login in [format!("{role}_a"), format!("{role}_b")] {
             create_login(connection, &role, &login).await?;

@@ -2,8 +2,8 @@
 
 use super::build;
 use super::services::API_ID_FILE;
-use crate::project;
 use crate::progress::Step;
+use crate::project;
 use anyhow::{Context, Result, bail};
 use local::postgres::{DATABASE, Node};
 use local::stack::{STAGE, write_private};
@@ -20,7 +20,7 @@ const NOTE: &str = "deployed";
 ///
 /// # Errors
 /// The words of the tool that failed.
-pub async fn application(stack: &Stack, step: &Step) -> Result<String> {
+pub(crate) async fn application(stack: &Stack, step: &Step) -> Result<String> {
     let wanted = fingerprint(stack)?;
     if fs::read_to_string(stack.path(NOTE)).is_ok_and(|done| done == wanted) {
         return Ok("nothing changed".into());
@@ -38,7 +38,9 @@ pub async fn application(stack: &Stack, step: &Step) -> Result<String> {
 
 /// What is different locally. Everything else is the template's default.
 fn parameters(stack: &Stack) -> Vec<(&'static str, String)> {
-    let hosts = Node::ALL.map(|node| format!("127.0.0.1:{}", node.port(stack))).join(",");
+    let hosts = Node::ALL
+        .map(|node| format!("127.0.0.1:{}", node.port(stack)))
+        .join(",");
     let emulator = stack.url(Port::Aws);
     vec![
         ("Stage", STAGE.into()),
@@ -51,7 +53,10 @@ fn parameters(stack: &Stack) -> Vec<(&'static str, String)> {
         ("MailFrom", "Holdfast <shop@holdfast.example>".into()),
         ("MailIdentity", "holdfast.example".into()),
         ("CorsAllowedOrigins", stack.url(Port::Front)),
-        ("MediaBaseUrl", format!("{emulator}/holdfast-{STAGE}-media-{}", aws::ACCOUNT)),
+        (
+            "MediaBaseUrl",
+            format!("{emulator}/holdfast-{STAGE}-media-{}", aws::ACCOUNT),
+        ),
         ("MediaUploadUrl", emulator.clone()),
         ("AwsEndpointUrl", emulator),
     ]
@@ -69,13 +74,19 @@ fn fingerprint(stack: &Stack) -> Result<String> {
     digest.update(format!("{:?}", parameters(stack)));
     for function in project::functions(stack)? {
         let program = build::program(stack, &function);
-        let bytes = fs::read(&program).with_context(|| format!("{} was not built.", program.display()))?;
+        let bytes =
+            fs::read(&program).with_context(|| format!("{} was not built.", program.display()))?;
         digest.update(function);
         digest.update(Sha256::digest(&bytes));
     }
-    let emulator = process::running(stack, aws::NAME).context("The AWS emulator is not running.")?;
+    let emulator =
+        process::running(stack, aws::NAME).context("The AWS emulator is not running.")?;
     digest.update(format!("{emulator:?}"));
-    Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(digest
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 fn template(stack: &Stack) -> PathBuf {
@@ -92,16 +103,19 @@ async fn package(stack: &Stack) -> Result<()> {
         tool(stack, &["s3", "mb", &bucket]).await?;
     }
     let (template, packaged) = (template(stack), packaged(stack));
-    tool(stack, &[
-        "cloudformation",
-        "package",
-        "--template-file",
-        &template.to_string_lossy(),
-        "--s3-bucket",
-        PACKAGES,
-        "--output-template-file",
-        &packaged.to_string_lossy(),
-    ])
+    tool(
+        stack,
+        &[
+            "cloudformation",
+            "package",
+            "--template-file",
+            &template.to_string_lossy(),
+            "--s3-bucket",
+            PACKAGES,
+            "--output-template-file",
+            &packaged.to_string_lossy(),
+        ],
+    )
     .await
     .map(drop)
 }
@@ -109,8 +123,10 @@ async fn package(stack: &Stack) -> Result<()> {
 async fn deploy(stack: &Stack) -> Result<()> {
     let packaged = packaged(stack);
     let name = stack_name();
-    let overrides: Vec<String> =
-        parameters(stack).into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let overrides: Vec<String> = parameters(stack)
+        .into_iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
     let packaged = packaged.to_string_lossy();
     let mut arguments = vec![
         "cloudformation",
@@ -136,16 +152,34 @@ async fn deploy(stack: &Stack) -> Result<()> {
 /// Why resources could not be made, which the deploying command does not say.
 async fn reasons(stack: &Stack) -> String {
     let name = stack_name();
-    let query = "StackEvents[?contains(ResourceStatus,'FAILED')].[LogicalResourceId,ResourceStatusReason]";
-    let arguments =
-        ["cloudformation", "describe-stack-events", "--stack-name", &name, "--query", query, "--output", "text"];
+    let query =
+        "StackEvents[?contains(ResourceStatus,'FAILED')].[LogicalResourceId,ResourceStatusReason]";
+    let arguments = [
+        "cloudformation",
+        "describe-stack-events",
+        "--stack-name",
+        &name,
+        "--query",
+        query,
+        "--output",
+        "text",
+    ];
     tool(stack, &arguments).await.unwrap_or_default()
 }
 
 async fn output(stack: &Stack, key: &str) -> Result<String> {
     let name = stack_name();
     let query = format!("Stacks[0].Outputs[?OutputKey=='{key}'].OutputValue");
-    let arguments = ["cloudformation", "describe-stacks", "--stack-name", &name, "--query", &query, "--output", "text"];
+    let arguments = [
+        "cloudformation",
+        "describe-stacks",
+        "--stack-name",
+        &name,
+        "--query",
+        &query,
+        "--output",
+        "text",
+    ];
     let value = tool(stack, &arguments).await?;
     if value.trim().is_empty() || value.trim() == "None" {
         bail!("The template has no output {key}.");
@@ -176,8 +210,16 @@ async fn tool(stack: &Stack, arguments: &[&str]) -> Result<String> {
         .await
         .context("Cannot run the AWS command line of the tools environment.")?;
     if !output.status.success() {
-        let what = arguments.iter().take(2).copied().collect::<Vec<_>>().join(" ");
-        bail!("`aws {what}` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        let what = arguments
+            .iter()
+            .take(2)
+            .copied()
+            .collect::<Vec<_>>()
+            .join(" ");
+        bail!(
+            "`aws {what}` failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -6,7 +6,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 
 /// Held for as long as the command runs; the system releases it however the command ends.
-pub struct Lock {
+pub(crate) struct Lock {
     _file: File,
 }
 
@@ -14,7 +14,7 @@ pub struct Lock {
 ///
 /// # Errors
 /// Another command holds it; says which.
-pub fn take(stack: &Stack) -> Result<Lock> {
+pub(crate) fn take(stack: &Stack) -> Result<Lock> {
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -52,7 +52,10 @@ mod tests {
         stack.create_folder().unwrap();
         let first = take(&stack).unwrap();
         let refusal = take(&stack).err().unwrap().to_string();
-        assert!(refusal.contains(&format!("process {}", std::process::id())), "{refusal}");
+        assert!(
+            refusal.contains(&format!("process {}", std::process::id())),
+            "{refusal}"
+        );
         drop(first);
         assert!(take(&stack).is_ok());
         std::fs::remove_dir_all(root).unwrap();

@@ -15,7 +15,7 @@ const PYTHON_MINOR_MIN: u32 = 11;
 ///
 /// # Errors
 /// One message with all that is missing.
-pub fn check(stack: &Stack) -> Result<String> {
+pub(crate) fn check(stack: &Stack) -> Result<String> {
     let mut missing: Vec<String> = Vec::new();
     missing.extend(rust());
     missing.extend(python(stack));
@@ -23,15 +23,22 @@ pub fn check(stack: &Stack) -> Result<String> {
     missing.extend(disk(stack));
     missing.extend(taken_ports(stack));
     if !missing.is_empty() {
-        bail!("This machine lacks something:\n  - {}", missing.join("\n  - "));
+        bail!(
+            "This machine lacks something:\n  - {}",
+            missing.join("\n  - ")
+        );
     }
     Ok("everything needed is here".into())
 }
 
 fn rust() -> Option<String> {
-    let remedy = format!("Rust 1.{RUST_MINOR_MIN} or newer. Remedy: https://rustup.rs, then `rustup update stable`.");
+    let remedy = format!(
+        "Rust 1.{RUST_MINOR_MIN} or newer. Remedy: https://rustup.rs, then `rustup update stable`."
+    );
     let both = said("rustc", &["--version"]).zip(said("cargo", &["--version"]));
-    let Some((rustc, _)) = both else { return Some(remedy) };
+    let Some((rustc, _)) = both else {
+        return Some(remedy);
+    };
     let old = minor(&rustc).is_none_or(|minor| minor < RUST_MINOR_MIN);
     old.then(|| format!("{remedy} Found: {}", rustc.trim()))
 }
@@ -43,7 +50,9 @@ fn python(stack: &Stack) -> Option<String> {
     let remedy = format!(
         "Python 3.{PYTHON_MINOR_MIN} or newer with venv and pip. Remedy: apt install python3 python3-venv python3-pip"
     );
-    let Some(version) = said("python3", &["--version"]) else { return Some(remedy) };
+    let Some(version) = said("python3", &["--version"]) else {
+        return Some(remedy);
+    };
     let old = minor(&version).is_none_or(|minor| minor < PYTHON_MINOR_MIN);
     let modules = said("python3", &["-c", "import venv, ensurepip"]);
     (old || modules.is_none()).then(|| format!("{remedy} Found: {}", version.trim()))
@@ -68,7 +77,13 @@ fn disk(stack: &Stack) -> Option<String> {
 /// The fourth column of `df -P`, in KiB.
 fn free_gib(folder: &Path) -> Option<u64> {
     let table = said("df", &["-Pk", folder.to_str()?])?;
-    let kib: u64 = table.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
+    let kib: u64 = table
+        .lines()
+        .nth(1)?
+        .split_whitespace()
+        .nth(3)?
+        .parse()
+        .ok()?;
     Some(kib / (1024 * 1024))
 }
 
@@ -95,12 +110,21 @@ fn taken_ports(stack: &Stack) -> Vec<String> {
 
 fn said(program: &str, arguments: &[&str]) -> Option<String> {
     let output = Command::new(program).args(arguments).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// `rustc 1.95.0 (…)` is 95, `Python 3.11.7` is 11.
 fn minor(version: &str) -> Option<u32> {
-    version.split_whitespace().nth(1)?.split('.').nth(1)?.parse().ok()
+    version
+        .split_whitespace()
+        .nth(1)?
+        .split('.')
+        .nth(1)?
+        .parse()
+        .ok()
 }
 
 #[cfg(test)]
@@ -121,7 +145,13 @@ mod tests {
         let root = std::env::temp_dir().join(format!("holdfast-machine-{}", uuid::Uuid::new_v4()));
         let stack = Stack::open(&root, "mine", Some(port)).unwrap();
         let lines = taken_ports(&stack);
-        let line = lines.iter().find(|line| line.contains(&format!("Port {port} for `front`"))).unwrap();
-        assert!(line.contains(&std::process::id().to_string()) && line.contains("HOLDFAST_PORT_BASE"), "{line}");
+        let line = lines
+            .iter()
+            .find(|line| line.contains(&format!("Port {port} for `front`")))
+            .unwrap();
+        assert!(
+            line.contains(&std::process::id().to_string()) && line.contains("HOLDFAST_PORT_BASE"),
+            "{line}"
+        );
     }
 }

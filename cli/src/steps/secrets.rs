@@ -15,7 +15,7 @@ use local::{Port, Stack, aws};
 ///
 /// # Errors
 /// The emulator or the database refuses.
-pub async fn write_all(stack: &Stack, writer: Node) -> Result<usize> {
+pub(crate) async fn write_all(stack: &Stack, writer: Node) -> Result<usize> {
     let client = client(stack).await;
     let mut changed = 0;
     for function in project::database_functions(stack)? {
@@ -26,7 +26,7 @@ pub async fn write_all(stack: &Stack, writer: Node) -> Result<usize> {
 }
 
 /// A client with the rights of the account's root.
-pub async fn client(stack: &Stack) -> Client {
+pub(crate) async fn client(stack: &Stack) -> Client {
     let credentials = Credentials::new(aws::ACCESS_KEY, aws::SECRET_KEY, None, None, "local");
     let config = aws_config::defaults(BehaviorVersion::latest())
         .credentials_provider(credentials)
@@ -38,10 +38,16 @@ pub async fn client(stack: &Stack) -> Client {
 }
 
 /// The template has the password made up; the login gets it here.
-async fn database_login(stack: &Stack, client: &Client, writer: Node, function: &str) -> Result<bool> {
+async fn database_login(
+    stack: &Stack,
+    client: &Client,
+    writer: Node,
+    function: &str,
+) -> Result<bool> {
     let id = format!("holdfast/{STAGE}/db/{function}");
     let text = value(client, &id).await?;
-    let login: Login = serde_json::from_str(&text).with_context(|| format!("{id} holds no login."))?;
+    let login: Login =
+        serde_json::from_str(&text).with_context(|| format!("{id} holds no login."))?;
     database::ensure_login(stack, writer, &project::role_of(function), &login).await
 }
 
@@ -49,7 +55,10 @@ async fn payment_keys(stack: &Stack, client: &Client) -> Result<bool> {
     let id = format!("holdfast/{STAGE}/stripe");
     let wanted = super::services::payment_keys(stack)?;
     let wanted = serde_json::to_string(&wanted)?;
-    if value(client, &id).await.is_ok_and(|present| present == wanted) {
+    if value(client, &id)
+        .await
+        .is_ok_and(|present| present == wanted)
+    {
         return Ok(false);
     }
     put(client, &id, &wanted).await?;
@@ -60,11 +69,20 @@ async fn payment_keys(stack: &Stack, client: &Client) -> Result<bool> {
 async fn value(client: &Client, id: &str) -> Result<String> {
     let answer = client.get_secret_value().secret_id(id).send().await;
     let answer = answer.with_context(|| format!("The secret {id} cannot be read."))?;
-    answer.secret_string.with_context(|| format!("The secret {id} is no text."))
+    answer
+        .secret_string
+        .with_context(|| format!("The secret {id} is no text."))
 }
 
 /// Gives a secret a new value.
 async fn put(client: &Client, id: &str, text: &str) -> Result<()> {
-    let answer = client.put_secret_value().secret_id(id).secret_string(text).send().await;
-    answer.map(drop).with_context(|| format!("The secret {id} cannot be written."))
+    let answer = client
+        .put_secret_value()
+        .secret_id(id)
+        .secret_string(text)
+        .send()
+        .await;
+    answer
+        .map(drop)
+        .with_context(|| format!("The secret {id} cannot be written."))
 }

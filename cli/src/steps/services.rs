@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The process name of the front.
-pub const FRONT: &str = "front";
+pub(crate) const FRONT: &str = "front";
 /// The process name of the payment sandbox.
-pub const PAYMENTS: &str = "payments";
+pub(crate) const PAYMENTS: &str = "payments";
 /// The file that tells the front which API to pass requests to.
-pub const API_ID_FILE: &str = "api-id";
+pub(crate) const API_ID_FILE: &str = "api-id";
 
 /// Starts the emulator, the mail sink, the payment sandbox and the front, at the same time.
 ///
 /// # Errors
 /// One of them does not start.
-pub async fn start(stack: &Stack) -> Result<String> {
+pub(crate) async fn start(stack: &Stack) -> Result<String> {
     let outcomes = futures::future::try_join4(
         aws::ensure(stack),
         smtp::ensure(stack),
@@ -25,7 +25,10 @@ pub async fn start(stack: &Stack) -> Result<String> {
         own_server(stack, FRONT, Port::Front),
     );
     let outcomes: [Outcome; 4] = outcomes.await?.into();
-    let started = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Started(_))).count();
+    let started = outcomes
+        .iter()
+        .filter(|outcome| matches!(outcome, Outcome::Started(_)))
+        .count();
     Ok(match started {
         0 => "4 servers running".into(),
         n => format!("{n} of 4 servers started"),
@@ -37,9 +40,17 @@ async fn own_server(stack: &Stack, name: &'static str, port: Port) -> Result<Out
     let program = std::env::current_exe().context("This program's file is gone.")?;
     let built = std::fs::metadata(&program)?.modified()?;
     let mut service = Service::new(name, program, stack.root().into());
-    service.args = ["serve".into(), name.into(), "--stack".into(), stack.name().into()].into();
+    service.args = [
+        "serve".into(),
+        name.into(),
+        "--stack".into(),
+        stack.name().into(),
+    ]
+    .into();
     service.args.push("--port-base".into());
-    service.args.push(stack.port(Port::Front).to_string().into());
+    service
+        .args
+        .push(stack.port(Port::Front).to_string().into());
     // A newer build replaces the server.
     service.version = format!("{built:?}");
     let outcome = service.ensure(stack).await?;
@@ -51,7 +62,7 @@ async fn own_server(stack: &Stack, name: &'static str, port: Port) -> Result<Out
 
 /// The keys of the sandbox, as the shop's secret holds them.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct PaymentKeys {
+pub(crate) struct PaymentKeys {
     /// What the shop authenticates with.
     pub secret_key: String,
     /// What webhooks are signed with.
@@ -62,7 +73,7 @@ pub struct PaymentKeys {
 ///
 /// # Errors
 /// The file is damaged or cannot be written.
-pub fn payment_keys(stack: &Stack) -> Result<PaymentKeys> {
+pub(crate) fn payment_keys(stack: &Stack) -> Result<PaymentKeys> {
     const FILE: &str = "payment-keys.json";
     if let Some(known) = stack.read_json(FILE)? {
         return Ok(known);

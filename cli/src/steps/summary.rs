@@ -7,7 +7,7 @@ use std::time::Duration;
 const TEXT: &str = include_str!("summary.txt");
 
 /// Fills the stack's addresses and accounts into the text.
-pub fn text(stack: &Stack, accounts: &Accounts, elapsed: Duration) -> String {
+pub(crate) fn text(stack: &Stack, accounts: &Accounts, elapsed: Duration) -> String {
     let values = [
         ("api_url", stack.url(Port::Front)),
         ("docs_url", docs_url(stack)),
@@ -21,11 +21,13 @@ pub fn text(stack: &Stack, accounts: &Accounts, elapsed: Duration) -> String {
         ("customer_email", accounts.customer.email.clone()),
         ("customer_password", accounts.customer.password.clone()),
     ];
-    values.iter().fold(TEXT.to_owned(), |text, (name, value)| text.replace(&format!("<{name}>"), value))
+    values.iter().fold(TEXT.to_owned(), |text, (name, value)| {
+        text.replace(&format!("<{name}>"), value)
+    })
 }
 
 /// The page that documents the API.
-pub fn docs_url(stack: &Stack) -> String {
+pub(crate) fn docs_url(stack: &Stack) -> String {
     format!("{}/docs", stack.url(Port::Front))
 }
 
@@ -37,12 +39,28 @@ mod tests {
     #[test]
     fn every_place_in_the_text_is_filled() {
         let stack = Stack::open(std::path::Path::new("/tmp"), "default", Some(47_800)).unwrap();
-        let account = || Account { email: "E".into(), password: "P".into() };
-        let accounts = Accounts { admin: account(), seller: account(), customer: account() };
+        let account = || Account {
+            email: "E".into(),
+            password: "P".into(),
+        };
+        let accounts = Accounts {
+            admin: account(),
+            seller: account(),
+            customer: account(),
+        };
         let text = text(&stack, &accounts, Duration::from_secs(3));
-        assert!(text.contains("http://127.0.0.1:47800/docs") && text.contains("3.0 s"), "{text}");
-        let open = text.split('<').skip(1).filter_map(|rest| rest.split_once('>')).map(|(name, _)| name);
-        let unfilled: Vec<&str> = open.filter(|name| name.ends_with("_url") || name.contains("_")).collect();
+        assert!(
+            text.contains("http://127.0.0.1:47800/docs") && text.contains("3.0 s"),
+            "{text}"
+        );
+        let open = text
+            .split('<')
+            .skip(1)
+            .filter_map(|rest| rest.split_once('>'))
+            .map(|(name, _)| name);
+        let unfilled: Vec<&str> = open
+            .filter(|name| name.ends_with("_url") || name.contains("_"))
+            .collect();
         assert!(unfilled.is_empty(), "{unfilled:?}");
     }
 }

@@ -27,7 +27,15 @@ async fn echo(request: Request<Body>) -> Response {
         text += &format!("{name}: {}\n", value.to_str().unwrap());
     }
     text += &format!("body: {length}\n");
-    ([("x-from", "upstream"), ("connection", "x-secret"), ("x-secret", "1")], text).into_response()
+    (
+        [
+            ("x-from", "upstream"),
+            ("connection", "x-secret"),
+            ("x-secret", "1"),
+        ],
+        text,
+    )
+        .into_response()
 }
 
 async fn listen() -> (TcpListener, SocketAddr) {
@@ -46,8 +54,18 @@ async fn front_of(upstream: SocketAddr) -> Scene {
     let (listener, front) = listen().await;
     let api_id_file = std::env::temp_dir().join(format!("holdfast-api-{}", uuid::Uuid::new_v4()));
     write_api_id(&api_id_file, "abc123\n");
-    tokio::spawn(serve(listener, Upstream { address: upstream, api_id_file: api_id_file.clone() }));
-    Scene { front, upstream, api_id_file }
+    tokio::spawn(serve(
+        listener,
+        Upstream {
+            address: upstream,
+            api_id_file: api_id_file.clone(),
+        },
+    ));
+    Scene {
+        front,
+        upstream,
+        api_id_file,
+    }
 }
 
 fn write_api_id(file: &Path, id: &str) {
@@ -72,8 +90,17 @@ async fn the_host_is_the_apis_and_the_address_is_the_peers() {
          X-Holdfast-Client-Address: 6.6.6.6\r\nForwarded: for=6.6.6.6\r\n\r\n",
     )
     .await;
-    assert!(answer.contains(&format!("host: abc123.execute-api.localhost:{}\n", scene.upstream.port())), "{answer}");
-    assert!(answer.contains("x-holdfast-client-address: 127.0.0.1\n"), "{answer}");
+    assert!(
+        answer.contains(&format!(
+            "host: abc123.execute-api.localhost:{}\n",
+            scene.upstream.port()
+        )),
+        "{answer}"
+    );
+    assert!(
+        answer.contains("x-holdfast-client-address: 127.0.0.1\n"),
+        "{answer}"
+    );
     assert!(answer.contains("x-forwarded-for: 127.0.0.1\n"), "{answer}");
     assert!(!answer.contains("6.6.6.6"), "{answer}");
 }
@@ -81,10 +108,18 @@ async fn the_host_is_the_apis_and_the_address_is_the_peers() {
 #[tokio::test]
 async fn path_and_query_pass_byte_for_byte() {
     let scene = scene().await;
-    for target in ["/a//b/../c%2Fd?q=a+b%20c&&x=|\"{}&e=%zz", "/%C3%A4?", "/?a=/../b", "/."] {
+    for target in [
+        "/a//b/../c%2Fd?q=a+b%20c&&x=|\"{}&e=%zz",
+        "/%C3%A4?",
+        "/?a=/../b",
+        "/.",
+    ] {
         let request = format!("PATCH {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         let answer = send(scene.front, &request).await;
-        assert!(answer.contains(&format!("PATCH {target}\n")), "{target}: {answer}");
+        assert!(
+            answer.contains(&format!("PATCH {target}\n")),
+            "{target}: {answer}"
+        );
     }
 }
 
@@ -96,8 +131,14 @@ async fn headers_between_neighbours_stay_there() {
         "GET / HTTP/1.1\r\nHost: x\r\nConnection: close, x-mine\r\nX-Mine: 1\r\nTE: trailers\r\nX-Other: 2\r\n\r\n",
     )
     .await;
-    assert!(answer.contains("x-other: 2\n") && answer.contains("x-from: upstream"), "{answer}");
-    assert!(!answer.contains("x-mine") && !answer.contains("te: ") && !answer.contains("x-secret"), "{answer}");
+    assert!(
+        answer.contains("x-other: 2\n") && answer.contains("x-from: upstream"),
+        "{answer}"
+    );
+    assert!(
+        !answer.contains("x-mine") && !answer.contains("te: ") && !answer.contains("x-secret"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
@@ -105,14 +146,31 @@ async fn a_body_of_ten_megabytes_passes_and_a_byte_more_is_refused() {
     let scene = scene().await;
     let client = reqwest::Client::new();
     let url = format!("http://{}/upload", scene.front);
-    let whole = client.post(&url).body(vec![b'x'; BODY_BYTES_MAX]).send().await.unwrap();
+    let whole = client
+        .post(&url)
+        .body(vec![b'x'; BODY_BYTES_MAX])
+        .send()
+        .await
+        .unwrap();
     assert_eq!(whole.status(), 200);
-    assert!(whole.text().await.unwrap().contains(&format!("body: {BODY_BYTES_MAX}\n")));
+    assert!(
+        whole
+            .text()
+            .await
+            .unwrap()
+            .contains(&format!("body: {BODY_BYTES_MAX}\n"))
+    );
 
-    let request = format!("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", BODY_BYTES_MAX + 1);
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        BODY_BYTES_MAX + 1
+    );
     let answer = send(scene.front, &request).await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
-    assert!(answer.ends_with(r#"{"message":"Request Entity Too Large"}"#), "{answer}");
+    assert!(
+        answer.ends_with(r#"{"message":"Request Entity Too Large"}"#),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
@@ -120,7 +178,10 @@ async fn a_chunked_body_goes_on_with_its_length() {
     let scene = scene().await;
     let request = "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
     let answer = send(scene.front, request).await;
-    assert!(answer.contains("content-length: 5\n") && answer.contains("body: 5\n"), "{answer}");
+    assert!(
+        answer.contains("content-length: 5\n") && answer.contains("body: 5\n"),
+        "{answer}"
+    );
 }
 
 #[tokio::test]
@@ -128,7 +189,15 @@ async fn a_new_api_is_noticed_and_no_api_is_said() {
     let scene = scene().await;
     let url = format!("http://{}/", scene.front);
     write_api_id(&scene.api_id_file, "def456");
-    assert!(reqwest::get(&url).await.unwrap().text().await.unwrap().contains("host: def456.execute-api"));
+    assert!(
+        reqwest::get(&url)
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap()
+            .contains("host: def456.execute-api")
+    );
     std::fs::remove_file(&scene.api_id_file).unwrap();
     let answer = reqwest::get(&url).await.unwrap();
     assert_eq!(answer.status(), 503);
@@ -141,10 +210,18 @@ async fn an_upstream_that_is_away_is_said_to_be() {
     let (listener, address) = listen().await;
     drop(listener);
     let scene = front_of(address).await;
-    let answer = reqwest::get(format!("http://{}/", scene.front)).await.unwrap();
+    let answer = reqwest::get(format!("http://{}/", scene.front))
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 503);
     assert_eq!(answer.headers()["retry-after"], "5");
-    assert!(answer.text().await.unwrap().contains("emulator is not running"));
+    assert!(
+        answer
+            .text()
+            .await
+            .unwrap()
+            .contains("emulator is not running")
+    );
 }
 
 #[tokio::test]
@@ -156,6 +233,8 @@ async fn an_upstream_that_breaks_off_is_a_bad_gateway() {
         }
     });
     let scene = front_of(address).await;
-    let answer = reqwest::get(format!("http://{}/", scene.front)).await.unwrap();
+    let answer = reqwest::get(format!("http://{}/", scene.front))
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 502);
 }

@@ -28,13 +28,23 @@ impl Account {
             return Ok(Self(Some(known)));
         }
         let made = Command::new("useradd")
-            .args(["--system", "--no-create-home", "--shell", "/usr/sbin/nologin", OWN_ACCOUNT])
+            .args([
+                "--system",
+                "--no-create-home",
+                "--shell",
+                "/usr/sbin/nologin",
+                OWN_ACCOUNT,
+            ])
             .status();
         if !made.is_ok_and(|status| status.success()) {
-            bail!("PostgreSQL does not run as root, and no account could be made for it. \
-                   Run this as another user, or: useradd --system {OWN_ACCOUNT}");
+            bail!(
+                "PostgreSQL does not run as root, and no account could be made for it. \
+                   Run this as another user, or: useradd --system {OWN_ACCOUNT}"
+            );
         }
-        Ok(Self(Some(look_up(OWN_ACCOUNT).context("The new account cannot be found.")?)))
+        Ok(Self(Some(
+            look_up(OWN_ACCOUNT).context("The new account cannot be found.")?,
+        )))
     }
 
     /// What to run a service as.
@@ -55,7 +65,11 @@ impl Account {
 
     /// Whether the account can enter a folder or execute a program.
     pub fn can_execute(self, path: &Path) -> bool {
-        let test = self.command(Path::new("/bin/sh")).args(["-c", "test -x \"$1\"", "sh"]).arg(path).status();
+        let test = self
+            .command(Path::new("/bin/sh"))
+            .args(["-c", "test -x \"$1\"", "sh"])
+            .arg(path)
+            .status();
         test.is_ok_and(|status| status.success())
     }
 
@@ -65,6 +79,10 @@ impl Account {
     /// It cannot be made, or belongs to somebody else.
     pub fn own_folder(self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("Cannot make {}.", folder.display()))?;
+        // In a folder that is open to all, somebody may have laid a link to lead root elsewhere.
+        if fs::symlink_metadata(folder)?.is_symlink() {
+            bail!("{} is a link. Remove it, then try again.", folder.display());
+        }
         if let Some(user) = self.0 {
             chown(folder, Some(user.uid), Some(user.gid))?;
         }
@@ -74,13 +92,19 @@ impl Account {
 }
 
 fn look_up(name: &str) -> Option<RunAs> {
-    let output = Command::new("getent").args(["passwd", name]).output().ok()?;
+    let output = Command::new("getent")
+        .args(["passwd", name])
+        .output()
+        .ok()?;
     parse_passwd(&String::from_utf8(output.stdout).ok()?)
 }
 
 fn parse_passwd(line: &str) -> Option<RunAs> {
     let mut fields = line.trim().split(':').skip(2);
-    Some(RunAs { uid: fields.next()?.parse().ok()?, gid: fields.next()?.parse().ok()? })
+    Some(RunAs {
+        uid: fields.next()?.parse().ok()?,
+        gid: fields.next()?.parse().ok()?,
+    })
 }
 
 #[cfg(test)]
@@ -89,7 +113,8 @@ mod tests {
 
     #[test]
     fn user_and_group_are_read_from_a_passwd_line() {
-        let user = parse_passwd("postgres:x:101:104:PostgreSQL:/var/lib/postgresql:/bin/bash\n").unwrap();
+        let user =
+            parse_passwd("postgres:x:101:104:PostgreSQL:/var/lib/postgresql:/bin/bash\n").unwrap();
         assert_eq!((user.uid, user.gid), (101, 104));
         assert!(parse_passwd("").is_none());
     }

@@ -24,8 +24,17 @@ pub(super) enum Commits {
 }
 
 /// The settings of one node.
-pub(super) fn settings(stack: &Stack, node: Node, secret: &Credentials, commits: Commits) -> String {
-    let others: Vec<&str> = Node::ALL.iter().filter(|n| **n != node).map(|n| n.name()).collect();
+pub(super) fn settings(
+    stack: &Stack,
+    node: Node,
+    secret: &Credentials,
+    commits: Commits,
+) -> String {
+    let others: Vec<&str> = Node::ALL
+        .iter()
+        .filter(|n| **n != node)
+        .map(|n| n.name())
+        .collect();
     let standby_names = match commits {
         Commits::Alone => String::new(),
         // Also on the standbys, without effect there: the one that is promoted fences a zombie
@@ -87,14 +96,20 @@ mod tests {
 
     fn of(node: Node, commits: Commits) -> String {
         let stack = Stack::open(std::path::Path::new("/tmp"), "default", None).unwrap();
-        let secret = Credentials { superuser_password: "S".into(), replication_password: "R".into() };
+        let secret = Credentials {
+            superuser_password: "S".into(),
+            replication_password: "R".into(),
+        };
         settings(&stack, node, &secret, commits)
     }
 
     #[test]
     fn the_primary_waits_for_any_one_of_the_two_others() {
         let text = of(Node::Primary, Commits::WithOneStandby);
-        assert!(text.contains("synchronous_standby_names = 'ANY 1 (replica, fallback)'"), "{text}");
+        assert!(
+            text.contains("synchronous_standby_names = 'ANY 1 (replica, fallback)'"),
+            "{text}"
+        );
         assert!(!text.contains("primary_conninfo"));
     }
 

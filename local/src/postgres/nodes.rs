@@ -47,7 +47,12 @@ impl<'a> Cluster<'a> {
         let account = Account::find()?;
         let installation = Installation::find_or_fetch(stack, account).await?;
         let secret = Credentials::of(stack)?;
-        let cluster = Self { stack, account, installation, secret };
+        let cluster = Self {
+            stack,
+            account,
+            installation,
+            secret,
+        };
         cluster.place_data()?;
         Ok(cluster)
     }
@@ -80,9 +85,22 @@ impl<'a> Cluster<'a> {
     }
 
     fn commits(&self) -> Commits {
-        let complete = [Node::Replica, Node::Fallback].iter().all(|node| self.is_made(*node));
-        let text = fs::read_to_string(self.folder(Node::Primary).join(configuration::FILE)).unwrap_or_default();
-        if complete && text.contains("'ANY 1") { Commits::WithOneStandby } else { Commits::Alone }
+        let complete = [Node::Replica, Node::Fallback]
+            .iter()
+            .all(|node| self.is_made(*node));
+        let text = fs::read_to_string(self.folder(Node::Primary).join(configuration::FILE))
+            .unwrap_or_default();
+        if complete && text.contains("'ANY 1") {
+            Commits::WithOneStandby
+        } else {
+            Commits::Alone
+        }
+    }
+
+    fn program(&self, name: &str) -> Command {
+        let mut command = self.account.command(&self.installation.program(name));
+        command.envs(self.installation.environment());
+        command
     }
 
     fn folder(&self, node: Node) -> PathBuf {
@@ -105,7 +123,11 @@ impl<'a> Cluster<'a> {
             fs::create_dir_all(&usual)?;
             // The stack's own folder is for its owner alone, so root's is closed to other accounts.
             let elsewhere = self.account.run_as().is_some() && !self.account.can_execute(&usual);
-            let place = if elsewhere { outside_folder(self.stack) } else { usual };
+            let place = if elsewhere {
+                outside_folder(self.stack)
+            } else {
+                usual
+            };
             write_private(&noted, place.to_string_lossy().as_bytes())?;
         }
         self.account.own_folder(&data_root(self.stack))
@@ -119,21 +141,30 @@ impl<'a> Cluster<'a> {
         let password_file = data_root(self.stack).join("superuser-password");
         write_private(&password_file, self.secret.superuser_password.as_bytes())?;
         self.give(&password_file)?;
-        let mut command = self.account.command(&self.installation.program("initdb"));
-        command.arg("--pgdata").arg(&folder).arg("--pwfile").arg(&password_file).args([
-            "--username=postgres",
-            "--auth=scram-sha-256",
-            "--encoding=UTF8",
-            "--locale=C.UTF-8",
-            "--data-checksums",
-            "--no-instructions",
-        ]);
+        let mut command = self.program("initdb");
+        command
+            .arg("--pgdata")
+            .arg(&folder)
+            .arg("--pwfile")
+            .arg(&password_file)
+            .args([
+                "--username=postgres",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--data-checksums",
+                "--no-instructions",
+            ]);
         let outcome = run(&mut command, "initdb");
         fs::remove_file(&password_file)?;
         outcome?;
         self.write(&folder.join("pg_hba.conf"), configuration::HBA)?;
         let main = folder.join("postgresql.conf");
-        let text = format!("{}\ninclude '{}'\n", fs::read_to_string(&main)?, configuration::FILE);
+        let text = format!(
+            "{}\ninclude '{}'\n",
+            fs::read_to_string(&main)?,
+            configuration::FILE
+        );
         self.write(&main, &text)?;
         self.write(&self.note(Node::Primary), "")
     }
@@ -145,7 +176,7 @@ impl<'a> Cluster<'a> {
         process::stop(self.stack, standby.process()).await?;
         self.prepare_replication(standby).await?;
         let folder = self.empty_folder(standby)?;
-        let mut command = self.account.command(&self.installation.program("pg_basebackup"));
+        let mut command = self.program("pg_basebackup");
         command.arg("--pgdata").arg(&folder).args([
             "--wal-method=stream",
             "--checkpoint=fast",
@@ -185,8 +216,13 @@ impl<'a> Cluster<'a> {
 
     async fn start(&self, node: Node, commits: Commits) -> Result<bool> {
         self.write_settings(node, commits)?;
-        let mut service = Service::new(node.process(), self.installation.program("postgres"), "/".into());
+        let mut service = Service::new(
+            node.process(),
+            self.installation.program("postgres"),
+            "/".into(),
+        );
         service.args = vec!["-D".into(), self.folder(node).into()];
+        service.env = self.installation.environment();
         service.run_as = self.account.run_as();
         service.stop_signal = Signal::Interrupt;
         let outcome = service.ensure(self.stack).await?;
@@ -209,14 +245,17 @@ impl<'a> Cluster<'a> {
                 return Ok(());
             }
             if begin.elapsed() > PATIENCE {
-                bail!("Only {streaming} of 2 standbys follow the primary. Their logs: cargo holdfast logs postgres-replica");
+                bail!(
+                    "Only {streaming} of 2 standbys follow the primary. Their logs: cargo holdfast logs postgres-replica"
+                );
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
     fn reload(&self, node: Node) -> Result<()> {
-        let record = process::running(self.stack, node.process()).context("The primary has ended.")?;
+        let record =
+            process::running(self.stack, node.process()).context("The primary has ended.")?;
         process::send(record.pid, Signal::Reload);
         Ok(())
     }
@@ -230,7 +269,8 @@ impl<'a> Cluster<'a> {
     fn empty_folder(&self, node: Node) -> Result<PathBuf> {
         let folder = self.folder(node);
         if folder.exists() {
-            fs::remove_dir_all(&folder).with_context(|| format!("Cannot clear {}.", folder.display()))?;
+            fs::remove_dir_all(&folder)
+                .with_context(|| format!("Cannot clear {}.", folder.display()))?;
         }
         self.account.own_folder(&folder)?;
         Ok(folder)
@@ -253,14 +293,23 @@ impl<'a> Cluster<'a> {
 fn outside_folder(stack: &Stack) -> PathBuf {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(stack.folder().to_string_lossy().as_bytes());
-    let short: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let short: String = digest
+        .iter()
+        .take(4)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     PathBuf::from(format!("/var/tmp/holdfast-{}-{short}", stack.name()))
 }
 
 fn run(command: &mut Command, what: &str) -> Result<()> {
-    let output = command.output().with_context(|| format!("Cannot run {what}."))?;
+    let output = command
+        .output()
+        .with_context(|| format!("Cannot run {what}."))?;
     if !output.status.success() {
-        bail!("{what} failed: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "{what} failed: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     Ok(())
 }

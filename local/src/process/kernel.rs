@@ -29,7 +29,10 @@ pub fn send(pid: u32, signal: Signal) {
         Signal::Kill => libc::SIGKILL,
     };
     let Ok(pid) = i32::try_from(pid) else { return };
-    #[expect(unsafe_code, reason = "The standard library signals only children of this process.")]
+    #[expect(
+        unsafe_code,
+        reason = "The standard library signals only children of this process."
+    )]
     // SAFETY: kill(2) takes two integers and touches no memory of ours.
     unsafe {
         libc::kill(pid, number);
@@ -39,10 +42,19 @@ pub fn send(pid: u32, signal: Signal) {
 /// Makes the command lead a session of its own, so that neither the terminal's end nor Ctrl-C
 /// reaches it, and its descendants can be recognised.
 pub(super) fn in_own_session(command: &mut Command) {
-    #[expect(unsafe_code, reason = "The standard library has no stable call for setsid(2).")]
+    #[expect(
+        unsafe_code,
+        reason = "The standard library has no stable call for setsid(2)."
+    )]
     // SAFETY: setsid(2) is async-signal-safe, and nothing is allocated between fork and exec.
     unsafe {
-        command.pre_exec(|| if libc::setsid() == -1 { Err(io::Error::last_os_error()) } else { Ok(()) });
+        command.pre_exec(|| {
+            if libc::setsid() == -1 {
+                Err(io::Error::last_os_error())
+            } else {
+                Ok(())
+            }
+        });
     }
 }
 
@@ -72,12 +84,17 @@ impl Identity {
 
 /// Changes at every start of the machine, when start times begin anew.
 pub(super) fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().into()
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .unwrap_or_default()
+        .trim()
+        .into()
 }
 
 /// The live processes of a session that have `folder`, or something in it, in their environment.
 pub(super) fn session_members(session: u32, folder: &Path) -> Vec<u32> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     entries
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
@@ -100,7 +117,10 @@ mod tests {
     fn a_program_name_with_brackets_and_spaces_does_not_shift_the_fields() {
         let stat = "42 (a) b (c) S 1 40 41 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 987654 1 1";
         let identity = Identity::parse(stat).unwrap();
-        assert_eq!((identity.session, identity.started_ticks, identity.ended), (41, 987_654, false));
+        assert_eq!(
+            (identity.session, identity.started_ticks, identity.ended),
+            (41, 987_654, false)
+        );
     }
 
     #[test]

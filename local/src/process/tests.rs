@@ -29,9 +29,16 @@ fn shell(script: &str) -> Service {
 #[tokio::test]
 async fn a_running_service_is_left_alone_and_a_changed_one_replaced() {
     let Scratch(stack) = &Scratch::new();
-    let Outcome::Started(first) = shell("sleep 60").ensure(stack).await.unwrap() else { panic!() };
-    assert_eq!(shell("sleep 60").ensure(stack).await.unwrap(), Outcome::Running(first));
-    let Outcome::Started(second) = shell("sleep 61").ensure(stack).await.unwrap() else { panic!() };
+    let Outcome::Started(first) = shell("sleep 60").ensure(stack).await.unwrap() else {
+        panic!()
+    };
+    assert_eq!(
+        shell("sleep 60").ensure(stack).await.unwrap(),
+        Outcome::Running(first)
+    );
+    let Outcome::Started(second) = shell("sleep 61").ensure(stack).await.unwrap() else {
+        panic!()
+    };
     assert_ne!(first, second);
     assert!(stop(stack, "sleeper").await.unwrap());
     assert!(!stop(stack, "sleeper").await.unwrap());
@@ -41,7 +48,9 @@ async fn a_running_service_is_left_alone_and_a_changed_one_replaced() {
 #[tokio::test]
 async fn a_recycled_pid_is_neither_alive_nor_stopped() {
     let Scratch(stack) = &Scratch::new();
-    let Outcome::Started(pid) = shell("sleep 60").ensure(stack).await.unwrap() else { panic!() };
+    let Outcome::Started(pid) = shell("sleep 60").ensure(stack).await.unwrap() else {
+        panic!()
+    };
     let mut record: Record = stack.read_json("run/sleeper.json").unwrap().unwrap();
     let honest = record.clone();
     record.started_ticks += 1;
@@ -58,12 +67,18 @@ async fn a_killed_service_counts_as_dead_and_what_it_left_is_ended() {
     let Scratch(stack) = &Scratch::new();
     let note = stack.path("child");
     let script = format!("sleep 60 & echo $! > {}; wait", note.display());
-    let Outcome::Started(pid) = shell(&script).ensure(stack).await.unwrap() else { panic!() };
+    let Outcome::Started(pid) = shell(&script).ensure(stack).await.unwrap() else {
+        panic!()
+    };
     assert!(wait_until(Duration::from_secs(5), || child_in(&note).is_some()).await);
     let child = child_in(&note).unwrap();
 
     kernel::send(pid, Signal::Kill);
-    assert!(wait_until(Duration::from_secs(5), || running(stack, "sleeper").is_none()).await);
+    assert!(
+        wait_until(Duration::from_secs(5), || running(stack, "sleeper")
+            .is_none())
+        .await
+    );
     assert!(stop(stack, "sleeper").await.unwrap());
     let ended = || Identity::of(child).is_none_or(|identity| identity.ended);
     assert!(wait_until(Duration::from_secs(5), ended).await);
@@ -82,8 +97,13 @@ async fn a_service_that_ends_shows_the_end_of_its_log() {
         assert!(error.to_string().contains("ended at once"), "{error}");
         return;
     }
-    let error = wait_ready(stack, "sleeper", Duration::from_secs(5), async || false).await.unwrap_err();
-    assert!(error.to_string().contains("ended while starting"), "{error}");
+    let error = wait_ready(stack, "sleeper", Duration::from_secs(5), async || false)
+        .await
+        .unwrap_err();
+    assert!(
+        error.to_string().contains("ended while starting"),
+        "{error}"
+    );
     assert!(error.to_string().contains("the reason"), "{error}");
 }
 
