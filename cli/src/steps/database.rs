@@ -50,7 +50,12 @@ pub(crate) async fn migrate(stack: &Stack) -> Result<(Node, String)> {
 ///
 /// # Errors
 /// The writer refuses.
-pub(crate) async fn ensure_login(stack: &Stack, writer: Node, role: &str, login: &Login) -> Result<bool> {
+pub(crate) async fn ensure_login(
+    stack: &Stack,
+    writer: Node,
+    role: &str,
+    login: &Login,
+) -> Result<bool> {
     let options = postgres::superuser_options(stack, writer, DATABASE)?
         .username(&login.username)
         .password(&login.password);

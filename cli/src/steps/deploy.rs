@@ -195,6 +195,9 @@ async fn tool(stack: &Stack, arguments: &[&str]) -> Result<String> {
     command
         .args(["--endpoint-url", &stack.url(Port::Aws)])
         .args(arguments)
+        // `cloudformation package` uploads with a client that does not see the option.
+        .env("AWS_ENDPOINT_URL", stack.url(Port::Aws))
+        .env("AWS_ENDPOINT_URL_S3", stack.url(Port::Aws))
         .env("AWS_ACCESS_KEY_ID", aws::ACCESS_KEY)
         .env("AWS_SECRET_ACCESS_KEY", aws::SECRET_KEY)
         .env("AWS_DEFAULT_REGION", aws::REGION)
