@@ -10,7 +10,11 @@ use serde_json::Value;
 ///
 /// # Errors
 /// The emulator is away or refuses.
-pub(crate) async fn logs<T: DeserializeOwned>(stack: &Stack, operation: &str, input: &Value) -> Result<T> {
+pub(crate) async fn logs<T: DeserializeOwned>(
+    stack: &Stack,
+    operation: &str,
+    input: &Value,
+) -> Result<T> {
     let credential = format!(
         "{}/20260101/{}/logs/aws4_request",
         aws::ACCESS_KEY,

@@ -291,7 +291,8 @@ async fn end_session(stack: &Stack, record: &Record) -> bool {
     !left.is_empty()
 }
 
-async fn wait_until(patience: Duration, condition: impl Fn() -> bool) -> bool {
+/// Looks again and again until the condition holds or the time is over; answers whether it holds.
+pub(crate) async fn wait_until(patience: Duration, condition: impl Fn() -> bool) -> bool {
     let begin = Instant::now();
     while !condition() {
         if begin.elapsed() > patience {

@@ -52,8 +52,10 @@ fn command(stack: &Stack, functions: &[String]) -> Result<Command> {
     let mut command = Command::new(stack.tool("cargo-lambda"));
     command.args(["lambda", "build"]).current_dir(stack.root());
     // Built one by one, a function has only the features that it asks for itself.
+    // Without `--bin`, cargo-lambda takes every program of the workspace out of the target folder,
+    // this one too.
     for function in functions {
-        command.args(["--package", function]);
+        command.args(["--package", function, "--bin", function]);
     }
     command
         .env("CARGO_LAMBDA_COMPILER", "cargo")

@@ -10,8 +10,9 @@ use local::stack::{STAGE, write_private};
 use local::{Port, Stack, aws, process};
 use sha2::{Digest, Sha256};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 const PACKAGES: &str = "holdfast-packages";
 const NOTE: &str = "deployed";
@@ -27,7 +28,11 @@ pub(crate) async fn application(stack: &Stack, step: &Step) -> Result<String> {
     }
     fs::remove_file(stack.path(NOTE)).ok();
     step.say("packaging".into());
+    for function in project::functions(stack)? {
+        strip(&build::program(stack, &function));
+    }
     package(stack).await?;
+    settle(stack).await?;
     step.say("deploying".into());
     deploy(stack).await?;
     let api_id = output(stack, "ApiId").await?;
@@ -95,6 +100,76 @@ fn template(stack: &Stack) -> PathBuf {
 
 fn packaged(stack: &Stack) -> PathBuf {
     stack.path("packaged.yaml")
+}
+
+/// Half of an unoptimised program is names for a debugger, which would be packed and unpacked too.
+/// It is a saving only, so a machine without `strip` does without.
+fn strip(program: &Path) {
+    Command::new("strip")
+        .arg(program)
+        .stderr(Stdio::null())
+        .status()
+        .ok();
+}
+
+/// An interrupted run may have left a deployment under way, or one that failed and blocks the name.
+async fn settle(stack: &Stack) -> Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    const USELESS: [&str; 4] = [
+        "ROLLBACK_COMPLETE",
+        "ROLLBACK_FAILED",
+        "CREATE_FAILED",
+        "DELETE_FAILED",
+    ];
+    let begin = Instant::now();
+    loop {
+        let status = status(stack).await;
+        let under_way = status.ends_with("_IN_PROGRESS") && status != "REVIEW_IN_PROGRESS";
+        if under_way && begin.elapsed() < PATIENCE {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            continue;
+        }
+        if under_way || USELESS.contains(&status.as_str()) {
+            let name = stack_name();
+            tool(
+                stack,
+                &["cloudformation", "delete-stack", "--stack-name", &name],
+            )
+            .await?;
+            tool(
+                stack,
+                &[
+                    "cloudformation",
+                    "wait",
+                    "stack-delete-complete",
+                    "--stack-name",
+                    &name,
+                ],
+            )
+            .await?;
+        }
+        return Ok(());
+    }
+}
+
+/// Of the deployment; empty if there was none yet.
+async fn status(stack: &Stack) -> String {
+    let name = stack_name();
+    let query = "Stacks[0].StackStatus";
+    let arguments = [
+        "cloudformation",
+        "describe-stacks",
+        "--stack-name",
+        &name,
+        "--query",
+        query,
+        "--output",
+        "text",
+    ];
+    tool(stack, &arguments)
+        .await
+        .map(|text| text.trim().to_owned())
+        .unwrap_or_default()
 }
 
 async fn package(stack: &Stack) -> Result<()> {

@@ -2,8 +2,13 @@
 
 use anyhow::{Context, Result};
 use local::process::{Outcome, Service, wait_ready};
+use local::stack::write_private;
 use local::{Port, Stack, aws, smtp};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The process name of the front.
@@ -18,11 +23,12 @@ pub(crate) const API_ID_FILE: &str = "api-id";
 /// # Errors
 /// One of them does not start.
 pub(crate) async fn start(stack: &Stack) -> Result<String> {
+    let own = own_program(stack)?;
     let outcomes = futures::future::try_join4(
         aws::ensure(stack),
         smtp::ensure(stack),
-        own_server(stack, PAYMENTS, Port::Payments),
-        own_server(stack, FRONT, Port::Front),
+        own_server(stack, PAYMENTS, Port::Payments, &own),
+        own_server(stack, FRONT, Port::Front, &own),
     );
     let outcomes: [Outcome; 4] = outcomes.await?.into();
     let started = outcomes
@@ -36,10 +42,13 @@ pub(crate) async fn start(stack: &Stack) -> Result<String> {
 }
 
 /// Servers of our own are this very program under another command.
-async fn own_server(stack: &Stack, name: &'static str, port: Port) -> Result<Outcome> {
-    let program = std::env::current_exe().context("This program's file is gone.")?;
-    let built = std::fs::metadata(&program)?.modified()?;
-    let mut service = Service::new(name, program, stack.root().into());
+async fn own_server(
+    stack: &Stack,
+    name: &'static str,
+    port: Port,
+    own: &OwnProgram,
+) -> Result<Outcome> {
+    let mut service = Service::new(name, own.path.clone(), stack.root().into());
     service.args = [
         "serve".into(),
         name.into(),
@@ -52,12 +61,34 @@ async fn own_server(stack: &Stack, name: &'static str, port: Port) -> Result<Out
         .args
         .push(stack.port(Port::Front).to_string().into());
     // A newer build replaces the server.
-    service.version = format!("{built:?}");
+    service.version.clone_from(&own.digest);
     let outcome = service.ensure(stack).await?;
     let address = ("127.0.0.1", stack.port(port));
     let probe = async || tokio::net::TcpStream::connect(address).await.is_ok();
     wait_ready(stack, name, Duration::from_secs(20), probe).await?;
     Ok(outcome)
+}
+
+struct OwnProgram {
+    path: PathBuf,
+    digest: String,
+}
+
+/// A copy in the stack's folder: the next build takes the file away that this process came from.
+fn own_program(stack: &Stack) -> Result<OwnProgram> {
+    let path = stack.path("holdfast");
+    let bytes = fs::read("/proc/self/exe").context("This program cannot be read.")?;
+    let digest: String = Sha256::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    let note = stack.path("holdfast.digest");
+    if !path.is_file() || fs::read_to_string(&note).ok().as_ref() != Some(&digest) {
+        write_private(&path, &bytes)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700))?;
+        write_private(&note, digest.as_bytes())?;
+    }
+    Ok(OwnProgram { path, digest })
 }
 
 /// The keys of the sandbox, as the shop's secret holds them.

@@ -109,7 +109,7 @@ async fn the_host_is_the_apis_and_the_address_is_the_peers() {
 async fn path_and_query_pass_byte_for_byte() {
     let scene = scene().await;
     for target in [
-        "/a//b/../c%2Fd?q=a+b%20c&&x=|\"{}&e=%zz",
+        "/a//b/../c%2Fd?q=a+b%20c&&x=|{}&e=%zz",
         "/%C3%A4?",
         "/?a=/../b",
         "/.",
@@ -136,7 +136,7 @@ async fn headers_between_neighbours_stay_there() {
         "{answer}"
     );
     assert!(
-        !answer.contains("x-mine") && !answer.contains("te: ") && !answer.contains("x-secret"),
+        !answer.contains("x-mine") && !answer.contains("\nte: ") && !answer.contains("x-secret"),
         "{answer}"
     );
 }

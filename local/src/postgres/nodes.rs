@@ -225,10 +225,47 @@ impl<'a> Cluster<'a> {
         service.env = self.installation.environment();
         service.run_as = self.account.run_as();
         service.stop_signal = Signal::Interrupt;
+        self.clear_stale_lock(node).await?;
         let outcome = service.ensure(self.stack).await?;
         let probe = async || ready(self.stack, node).await;
         process::wait_ready(self.stack, node.process(), PATIENCE, probe).await?;
         Ok(matches!(outcome, Outcome::Started(_)))
+    }
+
+    /// A killed server leaves a lock file. PostgreSQL takes any process of the number in it for a
+    /// live server: a zombie that nobody has reaped yet, or a stranger that got the number since.
+    async fn clear_stale_lock(&self, node: Node) -> Result<()> {
+        let folder = self.folder(node);
+        let file = folder.join("postmaster.pid");
+        let text = fs::read_to_string(&file).unwrap_or_default();
+        let pid = text
+            .lines()
+            .next()
+            .and_then(|line| line.parse::<u32>().ok());
+        let Some(pid) = pid.filter(|_| process::running(self.stack, node.process()).is_none())
+        else {
+            return Ok(());
+        };
+        let serves_this_folder = || {
+            let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&arguments)
+                .split('\0')
+                .any(|one| Path::new(one) == folder)
+        };
+        if serves_this_folder() {
+            process::send(pid, Signal::Interrupt);
+        }
+        let gone = || !Path::new(&format!("/proc/{pid}")).exists();
+        if process::wait_until(Duration::from_secs(5), gone).await {
+            return Ok(());
+        }
+        if serves_this_folder() {
+            bail!(
+                "Process {pid} uses {} and does not end. Stop it by hand, then try again.",
+                folder.display()
+            );
+        }
+        fs::remove_file(&file).with_context(|| format!("Cannot remove {}.", file.display()))
     }
 
     async fn wait_streaming(&self) -> Result<()> {
