@@ -4,6 +4,7 @@
 
 pub mod aws;
 pub mod front;
+pub mod payments;
 pub mod ports;
 pub mod postgres;
 pub mod process;
