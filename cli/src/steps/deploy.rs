@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use local::postgres::{DATABASE, Node};
 use local::stack::{STAGE, write_private};
 use local::{Port, Stack, aws, process};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,30 +16,116 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const PACKAGES: &str = "holdfast-packages";
-const NOTE: &str = "deployed";
+const FINGERPRINT: &str = "holdfast-fingerprint";
 
-/// Deploys if the template, a parameter, a function or the emulator changed.
+/// Deploys if the template, a parameter or a function changed, or the emulator has lost what was
+/// deployed.
 ///
 /// # Errors
 /// The words of the tool that failed.
 pub(crate) async fn application(stack: &Stack, step: &Step) -> Result<String> {
     let wanted = fingerprint(stack)?;
-    if fs::read_to_string(stack.path(NOTE)).is_ok_and(|done| done == wanted) {
-        return Ok("nothing changed".into());
+    if let Some(present) = describe(stack).await {
+        if present.is_complete() && present.fingerprint() == Some(&wanted) {
+            note_api(stack, &present)?;
+            return Ok("nothing changed".into());
+        }
     }
-    fs::remove_file(stack.path(NOTE)).ok();
-    step.say("packaging".into());
-    for function in project::functions(stack)? {
-        strip(&build::program(stack, &function));
-    }
+    step.say("packing the functions".into());
     package(stack).await?;
     settle(stack).await?;
     step.say("deploying".into());
-    deploy(stack).await?;
-    let api_id = output(stack, "ApiId").await?;
-    write_private(&stack.path(API_ID_FILE), api_id.as_bytes())?;
-    write_private(&stack.path(NOTE), wanted.as_bytes())?;
+    deploy(stack, &wanted).await?;
+    let present = describe(stack)
+        .await
+        .context("The deployed stack cannot be found.")?;
+    note_api(stack, &present)?;
     Ok(format!("stack {} deployed", stack_name()))
+}
+
+/// What the emulator knows of the deployment.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Deployment {
+    stack_status: String,
+    #[serde(default)]
+    outputs: Vec<Output>,
+    #[serde(default)]
+    tags: Vec<Tag>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Output {
+    output_key: String,
+    output_value: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tag {
+    key: String,
+    value: String,
+}
+
+impl Deployment {
+    fn is_complete(&self) -> bool {
+        ["CREATE_COMPLETE", "UPDATE_COMPLETE"].contains(&self.stack_status.as_str())
+    }
+
+    /// Kept in the deployment itself: an emulator that lost the one has lost the other.
+    fn fingerprint(&self) -> Option<&String> {
+        self.tags
+            .iter()
+            .find(|tag| tag.key == FINGERPRINT)
+            .map(|tag| &tag.value)
+    }
+
+    fn is_under_way(&self) -> bool {
+        self.stack_status.ends_with("_IN_PROGRESS") && self.stack_status != "REVIEW_IN_PROGRESS"
+    }
+
+    /// Failed before it ever was complete: it can only be removed.
+    fn is_useless(&self) -> bool {
+        [
+            "ROLLBACK_COMPLETE",
+            "ROLLBACK_FAILED",
+            "CREATE_FAILED",
+            "DELETE_FAILED",
+        ]
+        .contains(&self.stack_status.as_str())
+    }
+}
+
+async fn describe(stack: &Stack) -> Option<Deployment> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        stacks: Vec<Deployment>,
+    }
+    let name = stack_name();
+    let arguments = [
+        "cloudformation",
+        "describe-stacks",
+        "--stack-name",
+        &name,
+        "--output",
+        "json",
+    ];
+    let text = tool(stack, &arguments).await.ok()?;
+    serde_json::from_str::<Answer>(&text).ok()?.stacks.pop()
+}
+
+/// Tells the front where to pass requests.
+fn note_api(stack: &Stack, present: &Deployment) -> Result<()> {
+    let output = present
+        .outputs
+        .iter()
+        .find(|output| output.output_key == "ApiId");
+    let id = &output
+        .context("The template has no output ApiId.")?
+        .output_value;
+    write_private(&stack.path(API_ID_FILE), id.as_bytes())
 }
 
 /// What is different locally. Everything else is the template's default.
@@ -71,8 +158,7 @@ fn stack_name() -> String {
     format!("holdfast-{STAGE}")
 }
 
-/// Of everything that a deployment depends on. The emulator is part of it: a new one may have
-/// forgotten what was deployed.
+/// Of everything that a deployment depends on.
 fn fingerprint(stack: &Stack) -> Result<String> {
     let mut digest = Sha256::new();
     digest.update(fs::read(template(stack)).context("template.yaml is missing.")?);
@@ -115,21 +201,16 @@ fn strip(program: &Path) {
 /// An interrupted run may have left a deployment under way, or one that failed and blocks the name.
 async fn settle(stack: &Stack) -> Result<()> {
     const PATIENCE: Duration = Duration::from_secs(60);
-    const USELESS: [&str; 4] = [
-        "ROLLBACK_COMPLETE",
-        "ROLLBACK_FAILED",
-        "CREATE_FAILED",
-        "DELETE_FAILED",
-    ];
     let begin = Instant::now();
     loop {
-        let status = status(stack).await;
-        let under_way = status.ends_with("_IN_PROGRESS") && status != "REVIEW_IN_PROGRESS";
-        if under_way && begin.elapsed() < PATIENCE {
+        let Some(present) = describe(stack).await else {
+            return Ok(());
+        };
+        if present.is_under_way() && begin.elapsed() < PATIENCE {
             tokio::time::sleep(Duration::from_secs(1)).await;
             continue;
         }
-        if under_way || USELESS.contains(&status.as_str()) {
+        if present.is_under_way() || present.is_useless() {
             let name = stack_name();
             tool(
                 stack,
@@ -152,50 +233,20 @@ async fn settle(stack: &Stack) -> Result<()> {
     }
 }
 
-/// Of the deployment; empty if there was none yet.
-async fn status(stack: &Stack) -> String {
-    let name = stack_name();
-    let query = "Stacks[0].StackStatus";
-    let arguments = [
-        "cloudformation",
-        "describe-stacks",
-        "--stack-name",
-        &name,
-        "--query",
-        query,
-        "--output",
-        "text",
-    ];
-    tool(stack, &arguments)
-        .await
-        .map(|text| text.trim().to_owned())
-        .unwrap_or_default()
-}
-
 async fn package(stack: &Stack) -> Result<()> {
-    let bucket = format!("s3://{PACKAGES}");
-    if tool(stack, &["s3", "ls", &bucket]).await.is_err() {
-        tool(stack, &["s3", "mb", &bucket]).await?;
+    for function in project::functions(stack)? {
+        strip(&build::program(stack, &function));
     }
-    let (template, packaged) = (template(stack), packaged(stack));
-    tool(
-        stack,
-        &[
-            "cloudformation",
-            "package",
-            "--template-file",
-            &template.to_string_lossy(),
-            "--s3-bucket",
-            PACKAGES,
-            "--output-template-file",
-            &packaged.to_string_lossy(),
-        ],
-    )
-    .await
-    .map(drop)
+    let mut command = Command::new(stack.tool("python"));
+    command
+        .arg(stack.root().join("local/package.py"))
+        .arg(stack.url(Port::Aws))
+        .arg(PACKAGES);
+    command.arg(template(stack)).arg(packaged(stack));
+    run(stack, command, "local/package.py").await.map(drop)
 }
 
-async fn deploy(stack: &Stack) -> Result<()> {
+async fn deploy(stack: &Stack, fingerprint: &str) -> Result<()> {
     let packaged = packaged(stack);
     let name = stack_name();
     let overrides: Vec<String> = parameters(stack)
@@ -203,6 +254,7 @@ async fn deploy(stack: &Stack) -> Result<()> {
         .map(|(name, value)| format!("{name}={value}"))
         .collect();
     let packaged = packaged.to_string_lossy();
+    let tag = format!("{FINGERPRINT}={fingerprint}");
     let mut arguments = vec![
         "cloudformation",
         "deploy",
@@ -215,6 +267,8 @@ async fn deploy(stack: &Stack) -> Result<()> {
         "CAPABILITY_IAM",
         "CAPABILITY_NAMED_IAM",
         "CAPABILITY_AUTO_EXPAND",
+        "--tags",
+        &tag,
         "--parameter-overrides",
     ];
     arguments.extend(overrides.iter().map(String::as_str));
@@ -242,37 +296,26 @@ async fn reasons(stack: &Stack) -> String {
     tool(stack, &arguments).await.unwrap_or_default()
 }
 
-async fn output(stack: &Stack, key: &str) -> Result<String> {
-    let name = stack_name();
-    let query = format!("Stacks[0].Outputs[?OutputKey=='{key}'].OutputValue");
-    let arguments = [
-        "cloudformation",
-        "describe-stacks",
-        "--stack-name",
-        &name,
-        "--query",
-        &query,
-        "--output",
-        "text",
-    ];
-    let value = tool(stack, &arguments).await?;
-    if value.trim().is_empty() || value.trim() == "None" {
-        bail!("The template has no output {key}.");
-    }
-    Ok(value.trim().into())
-}
-
-/// Runs the AWS command line against the emulator, and against nothing else: neither the caller's
-/// profile nor their credentials are read.
 async fn tool(stack: &Stack, arguments: &[&str]) -> Result<String> {
     let mut command = Command::new(stack.tool("aws"));
-    process::clean_environment(&mut command);
     command
         .args(["--endpoint-url", &stack.url(Port::Aws)])
-        .args(arguments)
-        // `cloudformation package` uploads with a client that does not see the option.
+        .args(arguments);
+    let what = arguments
+        .iter()
+        .take(2)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(" ");
+    run(stack, command, &format!("aws {what}")).await
+}
+
+/// Runs a tool against the emulator, and against nothing else: neither the caller's profile nor
+/// their credentials are seen.
+async fn run(stack: &Stack, mut command: Command, what: &str) -> Result<String> {
+    process::clean_environment(&mut command);
+    command
         .env("AWS_ENDPOINT_URL", stack.url(Port::Aws))
-        .env("AWS_ENDPOINT_URL_S3", stack.url(Port::Aws))
         .env("AWS_ACCESS_KEY_ID", aws::ACCESS_KEY)
         .env("AWS_SECRET_ACCESS_KEY", aws::SECRET_KEY)
         .env("AWS_DEFAULT_REGION", aws::REGION)
@@ -280,22 +323,17 @@ async fn tool(stack: &Stack, arguments: &[&str]) -> Result<String> {
         .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env("AWS_PAGER", "")
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .current_dir(stack.root())
         .stdin(Stdio::null());
     let output = tokio::process::Command::from(command)
         .kill_on_drop(true)
         .output()
         .await
-        .context("Cannot run the AWS command line of the tools environment.")?;
+        .with_context(|| format!("Cannot run `{what}`."))?;
     if !output.status.success() {
-        let what = arguments
-            .iter()
-            .take(2)
-            .copied()
-            .collect::<Vec<_>>()
-            .join(" ");
         bail!(
-            "`aws {what}` failed: {}",
+            "`{what}` failed: {}",
             String::from_utf8_lossy(&output.stderr).trim()
         );
     }
