@@ -8,9 +8,10 @@ use aws_config::{BehaviorVersion, SdkConfig};
 
 use crate::config::Config;
 use crate::dynamo::Tables;
+use crate::dynamo::sessions::Sessions;
 use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
-use crate::providers::signing::Verifier;
+use crate::providers::signing::{Signer, Verifier};
 use crate::store::database::Database;
 
 /// The parts; nothing here connects before it is used.
@@ -23,12 +24,16 @@ pub struct Parts {
     pub database: Database,
     /// DynamoDB.
     pub tables: Tables,
+    /// Sessions, on DynamoDB.
+    pub sessions: Sessions,
     /// SQS.
     pub queues: Queues,
     /// Secrets Manager.
     pub secrets: Secrets,
     /// Access tokens.
     pub verifier: Verifier,
+    /// New access tokens; only `auth` may read its keys.
+    pub signer: Signer,
 }
 
 /// A cheap handle on the parts.
@@ -58,12 +63,21 @@ impl AppState {
             &config.token_issuer,
             &config.token_audience,
         );
+        let signer = Signer::new(
+            secrets.clone(),
+            &config.secrets.jwt_private,
+            &config.token_issuer,
+            &config.token_audience,
+        );
+        let tables = Tables::new(&aws, &config);
         Self(Arc::new(Parts {
             database: Database::new(&config, secrets.clone()),
-            tables: Tables::new(&aws, &config),
+            sessions: Sessions::new(&tables),
+            tables,
             queues: Queues::new(&aws, &config),
             secrets,
             verifier,
+            signer,
             aws,
             config,
         }))

@@ -6,3 +6,5 @@ pub mod events;
 pub mod idempotency;
 pub mod ids;
 pub mod money;
+pub mod secrets;
+pub mod sessions;

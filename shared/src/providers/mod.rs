@@ -1,6 +1,7 @@
 //! What is outside: secrets, queues, objects, payments, mail.
 
 pub mod objects;
+pub mod passwords;
 pub mod queues;
 pub mod secrets;
 pub mod signing;

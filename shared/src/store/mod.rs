@@ -1,5 +1,6 @@
 //! All SQL, a file per noun; `database.rs` knows the nodes and their pools.
 
+pub mod accounts;
 pub mod database;
 mod errors;
 pub mod idempotency;
