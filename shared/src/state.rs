@@ -9,9 +9,10 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use crate::config::Config;
 use crate::dynamo::Tables;
 use crate::providers::payments::Payments;
+use crate::dynamo::sessions::Sessions;
 use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
-use crate::providers::signing::Verifier;
+use crate::providers::signing::{Signer, Verifier};
 use crate::store::database::Database;
 
 /// The parts; nothing here connects before it is used.
@@ -24,6 +25,8 @@ pub struct Parts {
     pub database: Database,
     /// DynamoDB.
     pub tables: Tables,
+    /// Sessions, on DynamoDB.
+    pub sessions: Sessions,
     /// SQS.
     pub queues: Queues,
     /// Secrets Manager.
@@ -32,6 +35,8 @@ pub struct Parts {
     pub payments: Payments,
     /// Access tokens.
     pub verifier: Verifier,
+    /// New access tokens; only `auth` may read its keys.
+    pub signer: Signer,
 }
 
 /// A cheap handle on the parts.
@@ -61,13 +66,22 @@ impl AppState {
             &config.token_issuer,
             &config.token_audience,
         );
+        let signer = Signer::new(
+            secrets.clone(),
+            &config.secrets.jwt_private,
+            &config.token_issuer,
+            &config.token_audience,
+        );
+        let tables = Tables::new(&aws, &config);
         Self(Arc::new(Parts {
             database: Database::new(&config, secrets.clone()),
-            tables: Tables::new(&aws, &config),
+            sessions: Sessions::new(&tables),
+            tables,
             queues: Queues::new(&aws, &config),
             payments: Payments::new(&config, secrets.clone()),
             secrets,
             verifier,
+            signer,
             aws,
             config,
         }))

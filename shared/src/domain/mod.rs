@@ -12,3 +12,5 @@ pub mod money;
 pub mod order;
 pub mod payment;
 pub mod pricing;
+pub mod secrets;
+pub mod sessions;

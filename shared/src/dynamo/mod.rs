@@ -1,6 +1,7 @@
 //! Tables on DynamoDB. They make things faster or reachable, never correct.
 
 pub mod carts;
+pub mod sessions;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;

@@ -4,12 +4,14 @@ use serde_json::json;
 
 use super::{ApiError, Kind};
 use crate::domain::order::OrderError;
+use crate::domain::accounts::AccountError;
 use crate::dynamo::DynamoError;
 use crate::operations::OperationError;
 use crate::providers::objects::ObjectError;
 use crate::providers::payments::PaymentError;
+use crate::providers::passwords::PasswordError;
 use crate::providers::secrets::SecretError;
-use crate::providers::signing::TokenError;
+use crate::providers::signing::{SignError, TokenError};
 use crate::store::StoreError;
 
 impl From<StoreError> for ApiError {
@@ -33,6 +35,40 @@ impl From<DynamoError> for ApiError {
             DynamoError::Unavailable(_) => Self::unavailable(error),
             DynamoError::ConditionFailed => Self::new(Kind::Conflict),
             DynamoError::Defect(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        let pointer = match error {
+            AccountError::Credentials => return Self::new(Kind::InvalidCredentials),
+            AccountError::Email => "/email",
+            AccountError::Name => "/name",
+            AccountError::PasswordTooShort
+            | AccountError::PasswordTooLong
+            | AccountError::PasswordTooCommon
+            | AccountError::PasswordContainsAddress => "/password",
+            AccountError::MailToken => "/token",
+        };
+        Self::invalid(pointer, error.to_string())
+    }
+}
+
+impl From<PasswordError> for ApiError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::unavailable(error),
+            PasswordError::Hash(_) | PasswordError::Lost(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<SignError> for ApiError {
+    fn from(error: SignError) -> Self {
+        match error {
+            SignError::KeysUnavailable(_) => Self::unavailable(error),
+            SignError::Damaged(_) => Self::internal(error),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod objects;
 pub mod payments;
+pub mod passwords;
 pub mod queues;
 pub mod secrets;
 pub mod signing;
