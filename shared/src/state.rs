@@ -8,6 +8,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 
 use crate::config::Config;
 use crate::dynamo::Tables;
+use crate::http::ReadCache;
 use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
 use crate::providers::signing::Verifier;
@@ -29,6 +30,8 @@ pub struct Parts {
     pub secrets: Secrets,
     /// Access tokens.
     pub verifier: Verifier,
+    /// Reads that many callers share.
+    pub reads: ReadCache,
 }
 
 /// A cheap handle on the parts.
@@ -64,6 +67,7 @@ impl AppState {
             queues: Queues::new(&aws, &config),
             secrets,
             verifier,
+            reads: ReadCache::new(config.cache_ttl),
             aws,
             config,
         }))

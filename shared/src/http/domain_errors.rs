@@ -1,11 +1,12 @@
 //! From the errors of the inside, which know nothing of HTTP, to what clients see.
 
 use super::{ApiError, Kind};
+use crate::domain::catalogue::CatalogueError;
 use crate::dynamo::DynamoError;
 use crate::providers::objects::ObjectError;
 use crate::providers::secrets::SecretError;
 use crate::providers::signing::TokenError;
-use crate::store::StoreError;
+use crate::store::{ChangeError, StoreError};
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
@@ -19,6 +20,34 @@ impl From<StoreError> for ApiError {
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         StoreError::from(error).into()
+    }
+}
+
+impl<E: Into<Self>> From<ChangeError<E>> for ApiError {
+    fn from(error: ChangeError<E>) -> Self {
+        match error {
+            ChangeError::Refused(refusal) => refusal.into(),
+            ChangeError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CatalogueError> for ApiError {
+    fn from(error: CatalogueError) -> Self {
+        let reason = error.to_string();
+        match error {
+            CatalogueError::UnknownCategory => Self::invalid("/category", reason),
+            CatalogueError::UnknownParent => Self::invalid("/parent", reason),
+            CatalogueError::NotThatImage(_) => Self::new(Kind::Invalid).detail(reason),
+            CatalogueError::CategoryTaken
+            | CatalogueError::CategoryCircle
+            | CatalogueError::SlugsTaken
+            | CatalogueError::SkuTaken(_)
+            | CatalogueError::StatusChange { .. }
+            | CatalogueError::StockBelowReserved
+            | CatalogueError::StockTooLarge
+            | CatalogueError::TooManyImages => Self::new(Kind::Conflict).detail(reason),
+        }
     }
 }
 

@@ -204,6 +204,13 @@ pub const PUBLIC_KEYS_TTL: Duration = Duration::from_secs(30);
 /// An unknown key id causes a read at most this often.
 pub const PUBLIC_KEYS_MISS_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How long a read is kept after it went stale, to be served while nothing newer can be had.
+pub const LAST_GOOD_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How far a replica is behind at most, normally: so long after a write its
+/// writer reads from the writer.
+pub const REPLICA_LAG: Duration = Duration::from_secs(5);
+
 /// The row of an intent.
 pub const fn policy(intent: Intent) -> &'static Policy {
     &POLICIES[intent as usize]
