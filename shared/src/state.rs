@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::dynamo::Tables;
 use crate::providers::payments::Payments;
 use crate::dynamo::sessions::Sessions;
+use crate::http::ReadCache;
 use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
 use crate::providers::signing::{Signer, Verifier};
@@ -37,6 +38,8 @@ pub struct Parts {
     pub verifier: Verifier,
     /// New access tokens; only `auth` may read its keys.
     pub signer: Signer,
+    /// Reads that many callers share.
+    pub reads: ReadCache,
 }
 
 /// A cheap handle on the parts.
@@ -82,6 +85,7 @@ impl AppState {
             secrets,
             verifier,
             signer,
+            reads: ReadCache::new(config.cache_ttl),
             aws,
             config,
         }))
