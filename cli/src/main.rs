@@ -1,2 +1,5 @@
 //! The command line of Holdfast.
+
+mod seed;
+
 fn main() {}

@@ -1,0 +1,3 @@
+//! A sample shop.
+mod catalogue;
+mod picture;
