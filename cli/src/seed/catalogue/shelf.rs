@@ -43,6 +43,7 @@ struct Kind {
     price: i64,
     by: By,
     sizes: Option<Vec<String>>,
+    size_step: Option<i64>,
     text: String,
 }
 
@@ -109,6 +110,7 @@ impl Shelf {
     }
 
     fn variants(&self, kind: &Kind, finish: &Finish, colours: &[&str], root: &str) -> Vec<Variant> {
+        let size_step = kind.size_step.unwrap_or(self.size_step);
         let sizes = kind.sizes.as_ref().unwrap_or(&self.sizes);
         let (colours, sizes): (Vec<_>, Vec<_>) = match kind.by {
             By::One => (vec![None], vec![None]),
@@ -123,7 +125,7 @@ impl Shelf {
         let mut variants = Vec::new();
         for colour in &colours {
             for (step, size) in (0..).zip(&sizes) {
-                let price = kind.price * finish.price * (100 + step * self.size_step) / 10_000;
+                let price = kind.price * finish.price * (100 + step * size_step) / 10_000;
                 variants.push(variant(root, *colour, size.map(String::as_str), price));
             }
         }

@@ -1,5 +1,7 @@
 //! Pixels: fills outlines with smooth edges.
 
+use std::ops::Range;
+
 use image::RgbImage;
 
 use super::palette::{Colour, mix};
@@ -46,13 +48,16 @@ impl Canvas {
             .fold(0.0, f32::max)
             .min(self.pixels.height() as f32)
             .ceil() as u32;
+        let columns = outlines.iter().flatten().map(|point| point.0);
+        let left = columns.clone().fold(f32::MAX, f32::min).max(0.0) as usize;
+        let right = columns.fold(0.0, f32::max).ceil() as usize;
         for y in top..bottom {
             self.change.fill(0.0);
             for sample in 0..SAMPLES {
                 let offset = (f32::from(sample) + 0.5) / f32::from(SAMPLES);
                 self.cover(&crossings(outlines, y as f32 + offset));
             }
-            self.paint_row(y, colour, opacity);
+            self.paint_row(y, left..right, colour, opacity);
         }
     }
 
@@ -75,14 +80,15 @@ impl Canvas {
         self.change[pixel + 1] += amount * x.fract();
     }
 
-    fn paint_row(&mut self, y: u32, colour: Colour, opacity: f32) {
+    fn paint_row(&mut self, y: u32, columns: Range<usize>, colour: Colour, opacity: f32) {
         let row_bytes = self.pixels.width() as usize * 3;
         let start = y as usize * row_bytes;
         let Some(row) = self.pixels.get_mut(start..start + row_bytes) else {
             return;
         };
         let mut coverage = 0.0;
-        for (pixel, change) in row.as_chunks_mut().0.iter_mut().zip(&self.change) {
+        let pixels = row.as_chunks_mut().0.iter_mut().zip(&self.change);
+        for (pixel, change) in pixels.take(columns.end).skip(columns.start) {
             coverage += change;
             let alpha = coverage * opacity;
             if alpha > 0.996 {
