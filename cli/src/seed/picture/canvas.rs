@@ -13,6 +13,9 @@ const SAMPLES: u8 = 4;
 /// Where crossings of a sample line lie, and which way the outline goes there.
 type Crossing = (f32, i32);
 
+/// A straight piece of an outline.
+type Edge = (Point, Point);
+
 /// A picture being painted.
 pub(super) struct Canvas {
     pixels: RgbImage,
@@ -51,13 +54,14 @@ impl Canvas {
         let columns = outlines.iter().flatten().map(|point| point.0);
         let left = columns.clone().fold(f32::MAX, f32::min).max(0.0) as usize;
         let right = columns.fold(0.0, f32::max).ceil() as usize;
-        for y in top..bottom {
+        let solid = colour.repeat(self.pixels.width() as usize);
+        for (y, edges) in (top..).zip(edges_by_row(outlines, top..bottom)) {
             self.change.fill(0.0);
             for sample in 0..SAMPLES {
                 let offset = (f32::from(sample) + 0.5) / f32::from(SAMPLES);
-                self.cover(&crossings(outlines, y as f32 + offset));
+                self.cover(&crossings(&edges, y as f32 + offset));
             }
-            self.paint_row(y, left..right, colour, opacity);
+            self.paint_row(y, left..right, &solid, opacity);
         }
     }
 
@@ -80,35 +84,62 @@ impl Canvas {
         self.change[pixel + 1] += amount * x.fract();
     }
 
-    fn paint_row(&mut self, y: u32, columns: Range<usize>, colour: Colour, opacity: f32) {
+    /// Paints runs of equal coverage at once, because a build without
+    /// optimisation would take most of its time for single pixels.
+    fn paint_row(&mut self, y: u32, columns: Range<usize>, solid: &[u8], opacity: f32) {
         let row_bytes = self.pixels.width() as usize * 3;
         let start = y as usize * row_bytes;
         let Some(row) = self.pixels.get_mut(start..start + row_bytes) else {
             return;
         };
+        let (mut x, end) = (columns.start, columns.end.min(row_bytes / 3));
         let mut coverage = 0.0;
-        let pixels = row.as_chunks_mut().0.iter_mut().zip(&self.change);
-        for (pixel, change) in pixels.take(columns.end).skip(columns.start) {
-            coverage += change;
-            let alpha = coverage * opacity;
-            if alpha > 0.996 {
-                *pixel = colour;
-            } else if alpha > 0.004 {
-                *pixel = mix(*pixel, colour, alpha);
-            }
+        while x < end {
+            coverage += self.change[x];
+            let rest = &self.change[x + 1..end];
+            let run = 1 + rest
+                .iter()
+                .position(|&change| change != 0.0)
+                .unwrap_or(rest.len());
+            blend(&mut row[x * 3..(x + run) * 3], solid, coverage * opacity);
+            x += run;
         }
     }
 }
 
-fn crossings(outlines: &[Vec<Point>], y: f32) -> Vec<Crossing> {
-    let mut crossings = Vec::new();
+fn blend(pixels: &mut [u8], solid: &[u8], alpha: f32) {
+    if alpha > 0.996 {
+        pixels.copy_from_slice(&solid[..pixels.len()]);
+    } else if alpha > 0.004 {
+        let colours = solid.as_chunks().0;
+        for (pixel, &colour) in pixels.as_chunks_mut().0.iter_mut().zip(colours) {
+            *pixel = mix(*pixel, colour, alpha);
+        }
+    }
+}
+
+/// For each row of pixels the edges that touch it.
+fn edges_by_row(outlines: &[Vec<Point>], rows: Range<u32>) -> Vec<Vec<Edge>> {
+    let mut edges = vec![Vec::new(); rows.len()];
     for outline in outlines {
         let ends = outline.iter().skip(1).chain(outline.first());
-        for (&(ax, ay), &(bx, by)) in outline.iter().zip(ends) {
-            if (ay <= y) != (by <= y) {
-                let x = ax + (y - ay) / (by - ay) * (bx - ax);
-                crossings.push((x, if by > ay { 1 } else { -1 }));
+        for (&a, &b) in outline.iter().zip(ends) {
+            let first = (a.1.min(b.1) as u32).max(rows.start);
+            let last = (a.1.max(b.1).max(0.0).ceil() as u32).min(rows.end);
+            for row in first..last {
+                edges[(row - rows.start) as usize].push((a, b));
             }
+        }
+    }
+    edges
+}
+
+fn crossings(edges: &[Edge], y: f32) -> Vec<Crossing> {
+    let mut crossings = Vec::new();
+    for &((ax, ay), (bx, by)) in edges {
+        if (ay <= y) != (by <= y) {
+            let x = ax + (y - ay) / (by - ay) * (bx - ax);
+            crossings.push((x, if by > ay { 1 } else { -1 }));
         }
     }
     crossings.sort_by(|a, b| a.0.total_cmp(&b.0));
