@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use serde_json::{Value, json};
@@ -50,6 +51,28 @@ impl Shop {
             .iter()
             .map(|page| page["images"].as_array().unwrap().len() as u64)
             .sum()
+    }
+
+    fn adjust(&mut self, id: &str, sku: &str, key: &str, body: &Value) {
+        if self.stock_keys.insert(format!("{id} {key}")) {
+            let variants = self.page(id)["variants"].as_array_mut().unwrap();
+            let variant = variants
+                .iter_mut()
+                .find(|variant| variant["sku"] == sku)
+                .unwrap();
+            variant["available"] = body["delta"].clone();
+        }
+    }
+
+    fn complete(&mut self, id: &str, image_id: &str) {
+        assert!(self.uploaded.contains(image_id));
+        let (_, image) = self
+            .announced
+            .iter()
+            .find(|(known, _)| known == image_id)
+            .unwrap();
+        let image = image.clone();
+        self.page(id)["images"].as_array_mut().unwrap().push(image);
     }
 
     fn page(&mut self, id: &str) -> &mut Value {
@@ -106,23 +129,7 @@ async fn answer(State(fake): State<Fake>, request: Request<Body>) -> Response {
     }
     let path = head.uri.path().to_owned();
     if let Some(image_id) = path.strip_prefix("/bucket/") {
-        assert!(
-            header("authorization").is_none(),
-            "the bucket is not told who uploads"
-        );
-        let picture = match fake.uploads {
-            Uploads::Put => {
-                assert_eq!(
-                    (head.method.as_str(), header("content-type").as_deref()),
-                    ("PUT", Some("image/png"))
-                );
-                bytes.to_vec()
-            }
-            Uploads::Form => file_of_form(&bytes, &header("content-type").unwrap(), image_id),
-        };
-        image::load_from_memory(&picture).unwrap();
-        shop.uploaded.insert(image_id.to_owned());
-        return StatusCode::NO_CONTENT.into_response();
+        return keep(&mut shop, &fake, (&head, &bytes), image_id);
     }
     let path = path.strip_prefix("/api/v1/").unwrap();
     let parts: Vec<&str> = path.split('/').collect();
@@ -157,28 +164,36 @@ async fn answer(State(fake): State<Fake>, request: Request<Body>) -> Response {
             (StatusCode::CONFLICT, Json(json!({"detail": "not today"}))).into_response()
         }
         ("POST", ["products", id, "variants", sku, "stock-adjustments"]) => {
-            let page_key = format!("{id} {}", header("idempotency-key").unwrap());
-            if shop.stock_keys.insert(page_key) {
-                let variants = shop.page(id)["variants"].as_array_mut().unwrap();
-                let variant = variants.iter_mut().find(|v| v["sku"] == *sku).unwrap();
-                variant["available"] = body["delta"].clone();
-            }
+            shop.adjust(id, sku, &header("idempotency-key").unwrap(), &body);
             Json(json!({})).into_response()
         }
         ("POST", ["products", _, "images"]) => announce(&mut shop, &fake, &body),
         ("POST", ["products", id, "images", image_id, "complete"]) => {
-            assert!(shop.uploaded.contains(*image_id));
-            let (_, image) = shop
-                .announced
-                .iter()
-                .find(|(known, _)| known == image_id)
-                .unwrap();
-            let image = image.clone();
-            shop.page(id)["images"].as_array_mut().unwrap().push(image);
+            shop.complete(id, image_id);
             Json(json!({})).into_response()
         }
-        other => panic!("the seeder is not expected to call {other:?}"),
+        _ => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+/// What the bucket does with an upload.
+fn keep(shop: &mut Shop, fake: &Fake, upload: (&Parts, &[u8]), image_id: &str) -> Response {
+    let (head, bytes) = upload;
+    let content_type = head.headers["content-type"].to_str().unwrap();
+    assert!(
+        !head.headers.contains_key("authorization"),
+        "the bucket is not told who uploads"
+    );
+    let picture = match fake.uploads {
+        Uploads::Put => {
+            assert_eq!((head.method.as_str(), content_type), ("PUT", "image/png"));
+            bytes.to_vec()
+        }
+        Uploads::Form => file_of_form(bytes, content_type, image_id),
+    };
+    image::load_from_memory(&picture).unwrap();
+    shop.uploaded.insert(image_id.to_owned());
+    StatusCode::NO_CONTENT.into_response()
 }
 
 /// Pages of five, so that the cursor is followed.
