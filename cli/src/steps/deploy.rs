@@ -25,11 +25,12 @@ const FINGERPRINT: &str = "holdfast-fingerprint";
 /// The words of the tool that failed.
 pub(crate) async fn application(stack: &Stack, step: &Step) -> Result<String> {
     let wanted = fingerprint(stack)?;
-    if let Some(present) = describe(stack).await {
-        if present.is_complete() && present.fingerprint() == Some(&wanted) {
-            note_api(stack, &present)?;
-            return Ok("nothing changed".into());
-        }
+    if let Some(present) = describe(stack).await
+        && present.is_complete()
+        && present.fingerprint() == Some(&wanted)
+    {
+        note_api(stack, &present)?;
+        return Ok("nothing changed".into());
     }
     step.say("packing the functions".into());
     package(stack).await?;
