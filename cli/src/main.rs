@@ -8,6 +8,7 @@ mod commands;
 mod emulator;
 mod progress;
 mod project;
+mod seed;
 mod steps;
 
 use clap::{Parser, Subcommand};
@@ -71,8 +72,3 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Serve(options) => serve::run(&stack, &options).await,
     }
 }
-//! The command line of Holdfast.
-
-mod seed;
-
-fn main() {}

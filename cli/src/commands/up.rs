@@ -2,7 +2,7 @@
 
 use crate::emulator;
 use crate::progress::Progress;
-use crate::steps::{accounts, build, database, deploy, lock, machine, secrets, services, summary};
+use crate::steps::{accounts, build, database, deploy, lock, machine, samples, secrets, services, summary};
 use anyhow::Result;
 use local::{Stack, tools};
 use std::time::Instant;
@@ -47,6 +47,11 @@ pub(crate) async fn run(stack: &Stack) -> Result<()> {
         })
         .await?;
     let accounts = accounts::of(stack)?;
+    progress
+        .step("sample shop", async |step| {
+            Ok(((), samples::seed(stack, writer, &accounts, step).await?))
+        })
+        .await?;
     progress.line(&summary::text(stack, &accounts, begin.elapsed()));
     Ok(())
 }

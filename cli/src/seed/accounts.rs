@@ -8,7 +8,8 @@ use shared::domain::ids::new_id;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Account, Target};
+use super::Target;
+use crate::steps::accounts::Account;
 
 /// What the customer finds in the wallet: 250.00.
 const CREDIT_MINOR: i64 = 25_000;

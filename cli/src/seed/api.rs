@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::Account;
+use crate::steps::accounts::Account;
 
 /// Attempts of one request.
 const ATTEMPTS: u32 = 6;

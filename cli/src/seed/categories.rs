@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use super::Account;
+use crate::steps::accounts::Account;
 use super::api::Api;
 use super::catalogue::Category;
 

@@ -21,6 +21,8 @@ use sqlx::PgPool;
 use api::Api;
 use catalogue::Catalogue;
 
+use crate::steps::accounts::Account;
+
 /// Where the sample shop goes.
 pub(crate) struct Target {
     /// The origin of the API, without a path.
@@ -33,15 +35,6 @@ pub(crate) struct Target {
     pub(crate) customer: Account,
     /// The writer, as a role that owns the tables.
     pub(crate) database: PgPool,
-}
-
-/// How one person signs in.
-#[derive(Clone)]
-pub(crate) struct Account {
-    /// The address.
-    pub(crate) email: String,
-    /// The password.
-    pub(crate) password: String,
 }
 
 /// What a run added. All zero when everything was there.

@@ -6,6 +6,7 @@ pub(crate) mod database;
 pub(crate) mod deploy;
 pub(crate) mod lock;
 pub(crate) mod machine;
+pub(crate) mod samples;
 pub(crate) mod secrets;
 pub(crate) mod services;
 pub(crate) mod summary;

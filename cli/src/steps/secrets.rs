@@ -10,6 +10,9 @@ use aws_sdk_secretsmanager::config::Credentials;
 use local::postgres::Node;
 use local::stack::STAGE;
 use local::{Port, Stack, aws};
+use secrecy::ExposeSecret;
+use shared::providers::signing::{FirstSecrets, Ring};
+use time::OffsetDateTime;
 
 /// Brings every secret into agreement with what it opens. Answers how many had to be changed.
 ///
@@ -22,6 +25,7 @@ pub(crate) async fn write_all(stack: &Stack, writer: Node) -> Result<usize> {
         changed += usize::from(database_login(stack, &client, writer, &function).await?);
     }
     changed += usize::from(payment_keys(stack, &client).await?);
+    changed += usize::from(signing_keys(&client).await?);
     Ok(changed)
 }
 
@@ -62,6 +66,22 @@ async fn payment_keys(stack: &Stack, client: &Client) -> Result<bool> {
         return Ok(false);
     }
     put(client, &id, &wanted).await?;
+    Ok(true)
+}
+
+/// The first ring and its public half, where there is none: a rotation is the function's own.
+async fn signing_keys(client: &Client) -> Result<bool> {
+    let private = format!("holdfast/{STAGE}/jwt-private");
+    let present = value(client, &private).await.unwrap_or_default();
+    if serde_json::from_str::<Ring>(&present).is_ok() {
+        return Ok(false);
+    }
+    let first = FirstSecrets::generate(OffsetDateTime::now_utc())
+        .ok()
+        .context("The system has no randomness to make keys from.")?;
+    // The public half first: every verifier knows a key before it signs.
+    put(client, &format!("holdfast/{STAGE}/jwt-public"), &first.jwt_public).await?;
+    put(client, &private, first.jwt_private.expose_secret()).await?;
     Ok(true)
 }
 
