@@ -43,6 +43,18 @@ pub(crate) async fn verify_sender(stack: &Stack, domain: &str) -> Result<()> {
     Ok(())
 }
 
+/// Makes the emulator forget everything.
+///
+/// # Errors
+/// The emulator is away or refuses.
+pub(crate) async fn reset(stack: &Stack) -> Result<()> {
+    let (status, text) = send(post(stack, "ministack", "/_ministack/reset")).await?;
+    if !status.is_success() {
+        bail!("The emulator cannot be reset: {text}");
+    }
+    Ok(())
+}
+
 /// The emulator looks only at whose key it is, so requests carry a name and no signature.
 fn post(stack: &Stack, service: &str, path: &str) -> RequestBuilder {
     let credential = format!(

@@ -2,6 +2,7 @@
 
 use super::build;
 use super::services::API_ID_FILE;
+use crate::emulator;
 use crate::progress::Step;
 use crate::project;
 use anyhow::{Context, Result, bail};
@@ -34,9 +35,9 @@ pub(crate) async fn application(stack: &Stack, step: &Step) -> Result<String> {
         note_api(stack, &present)?;
         return Ok("nothing changed".into());
     }
+    settle(stack).await?;
     step.say("packing the functions".into());
     package(stack).await?;
-    settle(stack).await?;
     step.say("deploying".into());
     deploy(stack, &wanted).await?;
     let present = describe(stack)
@@ -88,15 +89,8 @@ impl Deployment {
         self.stack_status.ends_with("_IN_PROGRESS") && self.stack_status != "REVIEW_IN_PROGRESS"
     }
 
-    /// Failed before it ever was complete: it can only be removed.
-    fn is_useless(&self) -> bool {
-        [
-            "ROLLBACK_COMPLETE",
-            "ROLLBACK_FAILED",
-            "CREATE_FAILED",
-            "DELETE_FAILED",
-        ]
-        .contains(&self.stack_status.as_str())
+    fn can_be_updated(&self) -> bool {
+        self.is_complete() || self.stack_status == "UPDATE_ROLLBACK_COMPLETE"
     }
 }
 
@@ -173,9 +167,8 @@ fn fingerprint(stack: &Stack) -> Result<String> {
         digest.update(function);
         digest.update(Sha256::digest(&bytes));
     }
-    let emulator =
-        process::running(stack, aws::NAME).context("The AWS emulator is not running.")?;
-    digest.update(format!("{emulator:?}"));
+    // A changed patch may make resources in another way.
+    digest.update(aws::service(stack)?.version);
     Ok(digest
         .finalize()
         .iter()
@@ -201,38 +194,20 @@ fn strip(program: &Path) {
         .ok();
 }
 
-/// An interrupted run may have left a deployment under way, or one that failed and blocks the name.
+/// Makes sure that there is something to build on: a deployment that can be updated, or nothing at
+/// all. What an interrupted or failed first deployment leaves behind, and the parts that outlive an
+/// emulator that was killed, would stand in the way of the next one by their names.
 async fn settle(stack: &Stack) -> Result<()> {
     const PATIENCE: Duration = Duration::from_secs(60);
     let begin = Instant::now();
     loop {
-        let Some(present) = describe(stack).await else {
-            return Ok(());
-        };
-        if present.is_under_way() && begin.elapsed() < PATIENCE {
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            continue;
+        match describe(stack).await {
+            Some(present) if present.can_be_updated() => return Ok(()),
+            Some(present) if present.is_under_way() && begin.elapsed() < PATIENCE => {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            _ => return emulator::reset(stack).await,
         }
-        if present.is_under_way() || present.is_useless() {
-            let name = stack_name();
-            tool(
-                stack,
-                &["cloudformation", "delete-stack", "--stack-name", &name],
-            )
-            .await?;
-            tool(
-                stack,
-                &[
-                    "cloudformation",
-                    "wait",
-                    "stack-delete-complete",
-                    "--stack-name",
-                    &name,
-                ],
-            )
-            .await?;
-        }
-        return Ok(());
     }
 }
 
@@ -284,11 +259,11 @@ async fn deploy(stack: &Stack, fingerprint: &str) -> Result<()> {
 /// Why resources could not be made, which the deploying command does not say.
 async fn reasons(stack: &Stack) -> String {
     let name = stack_name();
-    let query =
-        "StackEvents[?contains(ResourceStatus,'FAILED')].[LogicalResourceId,ResourceStatusReason]";
+    let query = "OperationEvents[?ResourceStatusReason || ValidationStatusReason]\
+                 .[LogicalResourceId,ValidationStatusReason,ResourceStatusReason]";
     let arguments = [
         "cloudformation",
-        "describe-stack-events",
+        "describe-events",
         "--stack-name",
         &name,
         "--query",
