@@ -9,6 +9,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use crate::config::Config;
 use crate::dynamo::Tables;
 use crate::dynamo::sessions::Sessions;
+use crate::providers::mail::Mail;
 use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
 use crate::providers::signing::{Signer, Verifier};
@@ -28,6 +29,8 @@ pub struct Parts {
     pub sessions: Sessions,
     /// SQS.
     pub queues: Queues,
+    /// SES.
+    pub mail: Mail,
     /// Secrets Manager.
     pub secrets: Secrets,
     /// Access tokens.
@@ -75,6 +78,7 @@ impl AppState {
             sessions: Sessions::new(&tables),
             tables,
             queues: Queues::new(&aws, &config),
+            mail: Mail::new(&aws, &config),
             secrets,
             verifier,
             signer,

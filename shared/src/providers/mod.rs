@@ -1,5 +1,6 @@
 //! What is outside: secrets, queues, objects, payments, mail.
 
+pub mod mail;
 pub mod objects;
 pub mod passwords;
 pub mod queues;

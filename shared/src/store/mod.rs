@@ -5,6 +5,7 @@ pub mod database;
 mod errors;
 pub mod idempotency;
 pub mod migrations;
+pub mod order_mail;
 pub mod outbox;
 
 pub use errors::{OnConstraint, StoreError};
