@@ -8,6 +8,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 
 use crate::config::Config;
 use crate::dynamo::Tables;
+use crate::providers::payments::Payments;
 use crate::dynamo::sessions::Sessions;
 use crate::providers::mail::Mail;
 use crate::providers::queues::Queues;
@@ -33,6 +34,8 @@ pub struct Parts {
     pub mail: Mail,
     /// Secrets Manager.
     pub secrets: Secrets,
+    /// The payment provider.
+    pub payments: Payments,
     /// Access tokens.
     pub verifier: Verifier,
     /// New access tokens; only `auth` may read its keys.
@@ -79,6 +82,7 @@ impl AppState {
             tables,
             queues: Queues::new(&aws, &config),
             mail: Mail::new(&aws, &config),
+            payments: Payments::new(&config, secrets.clone()),
             secrets,
             verifier,
             signer,

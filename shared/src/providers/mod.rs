@@ -2,6 +2,7 @@
 
 pub mod mail;
 pub mod objects;
+pub mod payments;
 pub mod passwords;
 pub mod queues;
 pub mod secrets;
