@@ -8,9 +8,9 @@ use aws_config::{BehaviorVersion, SdkConfig};
 
 use crate::config::Config;
 use crate::dynamo::Tables;
-use crate::providers::payments::Payments;
 use crate::dynamo::sessions::Sessions;
 use crate::providers::mail::Mail;
+use crate::providers::payments::Payments;
 use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
 use crate::providers::signing::{Signer, Verifier};

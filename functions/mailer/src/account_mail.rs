@@ -51,3 +51,37 @@ pub(crate) fn address_taken(shop: &ShopConfig, to: Recipient) -> Content {
 pub(crate) fn root(shop: &ShopConfig) -> &str {
     shop.url.trim_end_matches('/')
 }
+
+#[cfg(test)]
+mod tests {
+    use shared::domain::money::Currency;
+
+    use super::*;
+
+    #[test]
+    fn verification_link_carries_the_token_and_one_slash() {
+        let shop = ShopConfig {
+            name: "Holdfast".into(),
+            url: "https://shop.example/".into(),
+            currency: Currency::try_from("EUR").unwrap(),
+            country: "DE".try_into().unwrap(),
+            mail_from: "orders@shop.example".into(),
+        };
+        let to = Recipient {
+            email: "ada@example.com".into(),
+            name: "Ada".into(),
+        };
+        let token = Opaque::from_bytes([0; 32]);
+        let letter = verification(&shop, to, &token).letter(&shop).unwrap();
+        let link = format!(
+            "https://shop.example/verify-email?token={}",
+            token.to_text()
+        );
+        assert!(letter.text.contains(&link), "{}", letter.text);
+        assert!(
+            letter.html.contains(&format!("href=\"{link}\"")),
+            "{}",
+            letter.html
+        );
+    }
+}

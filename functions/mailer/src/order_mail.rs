@@ -1,8 +1,9 @@
 //! Mails about an order.
 
 use shared::config::ShopConfig;
+use shared::domain::address::ShippingAddress;
 use shared::domain::money::{Currency, InvalidCurrency, Money};
-use shared::store::order_mail::{MailAddress, OrderMail, OrderMailLine, Shipment};
+use shared::store::order_mail::{OrderMail, OrderMailLine, Shipment};
 
 use crate::account_mail::root;
 use crate::letter::{Action, Content, Summary, SummaryLine, Total};
@@ -137,7 +138,7 @@ fn content(
     };
     let lines = lines.into_iter().map(line).collect::<Result<_, _>>()?;
     Ok(Content {
-        subject: format!("{} at {}", words.subject, shop.name),
+        subject: format!("{}: {}", shop.name, words.subject),
         heading: words.subject.to_owned(),
         paragraphs: words.paragraphs,
         action: Some(Action {
@@ -179,7 +180,7 @@ fn money(order: &OrderMail, minor: i64) -> Result<Money, InvalidCurrency> {
     Ok(Money::new(minor, currency))
 }
 
-fn address(address: &MailAddress) -> Vec<String> {
+fn address(address: &ShippingAddress) -> Vec<String> {
     let city = format!("{} {}", address.postal_code, address.city);
     [
         Some(address.name.clone()),
@@ -187,10 +188,112 @@ fn address(address: &MailAddress) -> Vec<String> {
         address.line2.clone(),
         Some(city),
         address.region.clone(),
-        Some(address.country.clone()),
+        Some(address.country.as_str().to_owned()),
     ]
     .into_iter()
     .flatten()
     .filter(|line| !line.trim().is_empty())
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::providers::mail::Letter;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn shop() -> ShopConfig {
+        ShopConfig {
+            name: "Holdfast".into(),
+            url: "https://shop.example/".into(),
+            currency: Currency::try_from("EUR").unwrap(),
+            country: "DE".try_into().unwrap(),
+            mail_from: "orders@shop.example".into(),
+        }
+    }
+
+    fn order() -> OrderMail {
+        let address = serde_json::json!({
+            "name": "Ada", "line1": "1 <Main>", "city": "Berlin", "postal_code": "10115", "country": "DE"
+        });
+        OrderMail {
+            id: Uuid::nil(),
+            currency: "EUR".into(),
+            subtotal_minor: 5997,
+            discount_minor: 500,
+            shipping_minor: 490,
+            tax_minor: 956,
+            tax_included: true,
+            total_minor: 5987,
+            captured_minor: 5987,
+            payment_method: "card".into(),
+            payment_last4: Some("4242".into()),
+            shipping_address: serde_json::from_value(address).unwrap(),
+            customer_name: "Ada <b>L</b>".into(),
+            customer_email: "ada@example.com".into(),
+        }
+    }
+
+    fn lines() -> Vec<OrderMailLine> {
+        vec![OrderMailLine {
+            sku: "MUG".into(),
+            title: "Mug & \"lid\"".into(),
+            quantity: 3,
+            line_total_minor: 5997,
+        }]
+    }
+
+    fn letter(content: Result<Content, InvalidCurrency>) -> Letter {
+        content.unwrap().letter(&shop()).unwrap()
+    }
+
+    #[test]
+    fn confirmation_says_what_was_bought_and_what_it_cost() {
+        let letter = letter(paid(&shop(), order(), lines()));
+        assert_eq!(letter.to, "ada@example.com");
+        for part in [
+            "3 x Mug & \"lid\"  59.97 EUR",
+            "Discount: -5.00 EUR",
+            "Tax, included above: 9.56 EUR",
+            "Total: 59.87 EUR",
+            "card ending in 4242",
+            "10115 Berlin",
+            "https://shop.example/orders/00000000-0000-0000-0000-000000000000",
+        ] {
+            assert!(letter.text.contains(part), "{part} in {}", letter.text);
+        }
+    }
+
+    #[test]
+    fn what_people_typed_is_escaped_in_html() {
+        let letter = letter(paid(&shop(), order(), lines()));
+        for raw in ["<b>L", "<Main>", "& \"lid\""] {
+            assert!(!letter.html.contains(raw), "{raw} in {}", letter.html);
+        }
+        assert!(letter.html.contains("59.87 EUR"));
+    }
+
+    #[test]
+    fn cancellation_promises_only_what_was_charged() {
+        let charged = letter(cancelled(&shop(), order(), lines()));
+        assert!(charged.text.contains("59.87 EUR goes back"));
+        let unpaid = OrderMail {
+            captured_minor: 0,
+            ..order()
+        };
+        let uncharged = letter(cancelled(&shop(), unpaid, lines()));
+        assert!(uncharged.text.contains("Nothing was charged."));
+    }
+
+    #[test]
+    fn shipment_lists_no_prices() {
+        let shipment = Shipment {
+            carrier: "DHL".into(),
+            tracking_number: "JD014".into(),
+        };
+        let letter = letter(fulfilled(&shop(), order(), (shipment, lines())));
+        assert!(letter.text.contains("Tracking number: JD014"));
+        assert!(!letter.text.contains("EUR"), "{}", letter.text);
+    }
 }

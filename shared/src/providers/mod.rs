@@ -2,8 +2,8 @@
 
 pub mod mail;
 pub mod objects;
-pub mod payments;
 pub mod passwords;
+pub mod payments;
 pub mod queues;
 pub mod secrets;
 pub mod signing;

@@ -1,7 +1,7 @@
 //! All SQL, a file per noun; `database.rs` knows the nodes and their pools.
 
-pub mod audit;
 pub mod accounts;
+pub mod audit;
 pub mod database;
 mod errors;
 pub mod fulfilments;

@@ -1,9 +1,10 @@
 //! What mails say of an order.
 
-use serde::Deserialize;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
+
+use crate::domain::address::ShippingAddress;
 
 /// An order and whom it is for. Amounts are minor units.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -31,32 +32,11 @@ pub struct OrderMail {
     /// The card's last digits.
     pub payment_last4: Option<String>,
     /// Where it goes.
-    pub shipping_address: Json<MailAddress>,
+    pub shipping_address: Json<ShippingAddress>,
     /// What the customer is called.
     pub customer_name: String,
     /// The customer's address for mail.
     pub customer_email: String,
-}
-
-/// Where an order goes.
-#[derive(Debug, Clone, Deserialize)]
-pub struct MailAddress {
-    /// Who receives it.
-    pub name: String,
-    /// Street and number.
-    pub line1: String,
-    /// What else there is to say.
-    #[serde(default)]
-    pub line2: Option<String>,
-    /// The city.
-    pub city: String,
-    /// The postal code.
-    pub postal_code: String,
-    /// The state or province.
-    #[serde(default)]
-    pub region: Option<String>,
-    /// An ISO 3166-1 alpha-2 code.
-    pub country: String,
 }
 
 /// One line of an order or of a shipment.
