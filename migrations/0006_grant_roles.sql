@@ -25,6 +25,7 @@ grant select, insert on outbox, aggregates to auth;
 grant update on aggregates, outbox to auth;
 
 grant select, insert, update on categories, products, variants, stock, images, idempotency_keys to products;
+grant select, insert on search_words to products;
 grant delete on images to products;
 grant select, insert on stock_adjustments to products;
 grant select, insert, update on outbox, aggregates to products;

@@ -71,3 +71,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Serve(options) => serve::run(&stack, &options).await,
     }
 }
+//! The command line of Holdfast.
+
+mod seed;
+
+fn main() {}

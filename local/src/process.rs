@@ -89,10 +89,10 @@ impl Service {
     /// # Errors
     /// The program cannot be started, or an older one cannot be stopped.
     pub async fn ensure(&self, stack: &Stack) -> Result<Outcome> {
-        if let Some(record) = running(stack, self.name) {
-            if record.definition == self.definition() {
-                return Ok(Outcome::Running(record.pid));
-            }
+        if let Some(record) = running(stack, self.name)
+            && record.definition == self.definition()
+        {
+            return Ok(Outcome::Running(record.pid));
         }
         stop(stack, self.name).await?;
         self.start(stack).map(Outcome::Started)

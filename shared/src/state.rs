@@ -11,6 +11,7 @@ use crate::dynamo::Tables;
 use crate::dynamo::sessions::Sessions;
 use crate::providers::mail::Mail;
 use crate::providers::payments::Payments;
+use crate::http::ReadCache;
 use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
 use crate::providers::signing::{Signer, Verifier};
@@ -40,6 +41,8 @@ pub struct Parts {
     pub verifier: Verifier,
     /// New access tokens; only `auth` may read its keys.
     pub signer: Signer,
+    /// Reads that many callers share.
+    pub reads: ReadCache,
 }
 
 /// A cheap handle on the parts.
@@ -86,6 +89,7 @@ impl AppState {
             secrets,
             verifier,
             signer,
+            reads: ReadCache::new(config.cache_ttl),
             aws,
             config,
         }))

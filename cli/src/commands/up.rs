@@ -1,5 +1,6 @@
 //! `up`: brings up what is missing and leaves alone what is there.
 
+use crate::emulator;
 use crate::progress::Progress;
 use crate::steps::{accounts, build, database, deploy, lock, machine, secrets, services, summary};
 use anyhow::Result;
@@ -39,9 +40,10 @@ pub(crate) async fn run(stack: &Stack) -> Result<()> {
         })
         .await?;
     progress
-        .step("secrets", async |_| {
+        .step("secrets, mail sender", async |_| {
             let changed = secrets::write_all(stack, writer).await?;
-            Ok(((), format!("{changed} written")))
+            emulator::verify_sender(stack, deploy::SENDER_DOMAIN).await?;
+            Ok(((), format!("{changed} secrets or logins changed")))
         })
         .await?;
     let accounts = accounts::of(stack)?;

@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+/// The domain that the shop's mails come from.
+pub(crate) const SENDER_DOMAIN: &str = "holdfast.example";
 const PACKAGES: &str = "holdfast-packages";
 const FINGERPRINT: &str = "holdfast-fingerprint";
 
@@ -25,11 +27,12 @@ const FINGERPRINT: &str = "holdfast-fingerprint";
 /// The words of the tool that failed.
 pub(crate) async fn application(stack: &Stack, step: &Step) -> Result<String> {
     let wanted = fingerprint(stack)?;
-    if let Some(present) = describe(stack).await {
-        if present.is_complete() && present.fingerprint() == Some(&wanted) {
-            note_api(stack, &present)?;
-            return Ok("nothing changed".into());
-        }
+    if let Some(present) = describe(stack).await
+        && present.is_complete()
+        && present.fingerprint() == Some(&wanted)
+    {
+        note_api(stack, &present)?;
+        return Ok("nothing changed".into());
     }
     step.say("packing the functions".into());
     package(stack).await?;
@@ -142,8 +145,8 @@ fn parameters(stack: &Stack) -> Vec<(&'static str, String)> {
         ("StripeBaseUrl", stack.url(Port::Payments)),
         ("TokenIssuer", stack.url(Port::Front)),
         ("ShopUrl", stack.url(Port::Front)),
-        ("MailFrom", "Holdfast <shop@holdfast.example>".into()),
-        ("MailIdentity", "holdfast.example".into()),
+        ("MailFrom", format!("Holdfast <shop@{SENDER_DOMAIN}>")),
+        ("MailIdentity", SENDER_DOMAIN.into()),
         ("CorsAllowedOrigins", stack.url(Port::Front)),
         (
             "MediaBaseUrl",

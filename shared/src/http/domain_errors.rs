@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{ApiError, Kind};
 use crate::domain::accounts::AccountError;
 use crate::domain::order::OrderError;
+use crate::domain::catalogue::CatalogueError;
 use crate::dynamo::DynamoError;
 use crate::operations::OperationError;
 use crate::providers::objects::ObjectError;
@@ -12,7 +13,7 @@ use crate::providers::passwords::PasswordError;
 use crate::providers::payments::PaymentError;
 use crate::providers::secrets::SecretError;
 use crate::providers::signing::{SignError, TokenError};
-use crate::store::StoreError;
+use crate::store::{ChangeError, StoreError};
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
@@ -26,6 +27,34 @@ impl From<StoreError> for ApiError {
 impl From<sqlx::Error> for ApiError {
     fn from(error: sqlx::Error) -> Self {
         StoreError::from(error).into()
+    }
+}
+
+impl<E: Into<Self>> From<ChangeError<E>> for ApiError {
+    fn from(error: ChangeError<E>) -> Self {
+        match error {
+            ChangeError::Refused(refusal) => refusal.into(),
+            ChangeError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CatalogueError> for ApiError {
+    fn from(error: CatalogueError) -> Self {
+        let reason = error.to_string();
+        match error {
+            CatalogueError::UnknownCategory => Self::invalid("/category", reason),
+            CatalogueError::UnknownParent => Self::invalid("/parent", reason),
+            CatalogueError::NotThatImage(_) => Self::new(Kind::Invalid).detail(reason),
+            CatalogueError::CategoryTaken
+            | CatalogueError::CategoryCircle
+            | CatalogueError::SlugsTaken
+            | CatalogueError::SkuTaken(_)
+            | CatalogueError::StatusChange { .. }
+            | CatalogueError::StockBelowReserved
+            | CatalogueError::StockTooLarge
+            | CatalogueError::TooManyImages => Self::new(Kind::Conflict).detail(reason),
+        }
     }
 }
 

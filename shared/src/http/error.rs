@@ -290,7 +290,7 @@ impl ApiError {
     }
 
     /// Logs the cause with its chain, once.
-    fn log(&self) {
+    pub(super) fn log(&self) {
         let (name, status, _) = self.kind.row();
         let Some(source) = self.source.as_deref() else {
             return;

@@ -231,6 +231,12 @@ pub const PASSWORD_HASHES_MAX: usize = 2;
 /// The soonest answer of a route that must not tell by its speed whether an
 /// address has an account.
 pub const ACCOUNT_LOOKUP_FLOOR: Duration = Duration::from_millis(250);
+/// How long a read is kept after it went stale, to be served while nothing newer can be had.
+pub const LAST_GOOD_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How far a replica is behind at most, normally: so long after a write its
+/// writer reads from the writer.
+pub const REPLICA_LAG: Duration = Duration::from_secs(5);
 
 /// The row of an intent.
 pub const fn policy(intent: Intent) -> &'static Policy {

@@ -2,10 +2,13 @@
 
 pub mod accounts;
 pub mod audit;
+pub mod categories;
 pub mod database;
 mod errors;
 pub mod fulfilments;
 pub mod idempotency;
+pub mod images;
+pub mod listing;
 pub mod migrations;
 pub mod order_mail;
 pub mod orders;
@@ -17,5 +20,8 @@ pub mod refunds;
 pub mod reservations;
 pub mod wallets;
 pub mod webhooks;
+pub mod products;
+pub mod stock;
+pub mod variants;
 
-pub use errors::{OnConstraint, StoreError};
+pub use errors::{ChangeError, OnConstraint, StoreError};
