@@ -8,8 +8,9 @@ use aws_config::{BehaviorVersion, SdkConfig};
 
 use crate::config::Config;
 use crate::dynamo::Tables;
-use crate::providers::payments::Payments;
 use crate::dynamo::sessions::Sessions;
+use crate::providers::mail::Mail;
+use crate::providers::payments::Payments;
 use crate::http::ReadCache;
 use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
@@ -30,6 +31,8 @@ pub struct Parts {
     pub sessions: Sessions,
     /// SQS.
     pub queues: Queues,
+    /// SES.
+    pub mail: Mail,
     /// Secrets Manager.
     pub secrets: Secrets,
     /// The payment provider.
@@ -81,6 +84,7 @@ impl AppState {
             sessions: Sessions::new(&tables),
             tables,
             queues: Queues::new(&aws, &config),
+            mail: Mail::new(&aws, &config),
             payments: Payments::new(&config, secrets.clone()),
             secrets,
             verifier,

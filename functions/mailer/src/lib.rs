@@ -1,1 +1,155 @@
-//! The mailer function.
+//! Sends the mails that events call for.
+#![recursion_limit = "256"]
+
+mod account_mail;
+mod letter;
+mod order_mail;
+
+use letter::Content;
+use shared::config::ShopConfig;
+use shared::domain::events::{Envelope, Event};
+use shared::domain::money::InvalidCurrency;
+use shared::domain::secrets::{NoRandomness, Opaque};
+use shared::events::Failure;
+use shared::providers::mail::MailError;
+use shared::state::AppState;
+use shared::store::database::{self, Tx};
+use shared::store::order_mail::{self as orders, OrderMail, OrderMailLine};
+use shared::store::{StoreError, accounts, outbox};
+use uuid::Uuid;
+
+/// This function's name in the inbox.
+const CONSUMER: &str = "mailer";
+
+/// Why a mail was not sent.
+#[derive(Debug, thiserror::Error)]
+enum SendError {
+    #[error("the database failed")]
+    Store(#[from] StoreError),
+    #[error("the mail provider failed")]
+    Mail(#[from] MailError),
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
+    #[error("the mail could not be written")]
+    Template(#[from] askama::Error),
+    #[error("the order has no known currency")]
+    Currency(#[from] InvalidCurrency),
+    #[error("no mail is sent for {0}")]
+    NotMail(&'static str),
+}
+
+/// Sends the mail that an event calls for.
+///
+/// The inbox row is written in the transaction that ends after the mail was
+/// handed over: killed in between, the mail is sent again rather than never.
+///
+/// # Errors
+/// The message goes back to its queue.
+pub async fn handle(state: AppState, envelope: Envelope, event: Event) -> Result<(), Failure> {
+    send(&state, envelope.id, &event)
+        .await
+        .map_err(Failure::again)
+}
+
+async fn send(state: &AppState, event_id: Uuid, event: &Event) -> Result<(), SendError> {
+    let mut tx = state.database.begin().await?;
+    let first = outbox::record_effect(&mut tx, CONSUMER, event_id).await;
+    if !first.map_err(StoreError::from)? {
+        return Ok(());
+    }
+    let shop = &state.config.shop;
+    if let Some(content) = compose(shop, &mut tx, event).await? {
+        state.mail.send(content.letter(shop)?).await?;
+    }
+    Ok(database::commit(tx).await?)
+}
+
+/// What the mail says; nothing when nobody is left to read it.
+async fn compose(
+    shop: &ShopConfig,
+    tx: &mut Tx,
+    event: &Event,
+) -> Result<Option<Content>, SendError> {
+    match *event {
+        Event::AccountRegistered { user_id } | Event::VerificationRequested { user_id } => {
+            verification(shop, tx, user_id).await
+        }
+        Event::AddressTaken { user_id } => {
+            let owner = accounts::recipient(tx, user_id).await;
+            let owner = owner.map_err(StoreError::from)?;
+            Ok(owner.map(|owner| account_mail::address_taken(shop, owner)))
+        }
+        Event::OrderPaid { order_id } => {
+            about_order(tx, order_id, |order, lines| {
+                order_mail::paid(shop, order, lines)
+            })
+            .await
+        }
+        Event::OrderPaymentFailed { order_id } => {
+            about_order(tx, order_id, |order, lines| {
+                order_mail::payment_failed(shop, order, lines)
+            })
+            .await
+        }
+        Event::OrderCancelled { order_id } => {
+            about_order(tx, order_id, |order, lines| {
+                order_mail::cancelled(shop, order, lines)
+            })
+            .await
+        }
+        Event::OrderFulfilled {
+            order_id,
+            fulfilment_id,
+        } => shipped(shop, tx, (order_id, fulfilment_id)).await,
+        Event::PaymentDue { .. } | Event::WebhookReceived { .. } | Event::RefundDue { .. } => {
+            Err(SendError::NotMail(event.type_name()))
+        }
+    }
+}
+
+/// Makes the token only now, so that none ever waits in a queue.
+async fn verification(
+    shop: &ShopConfig,
+    tx: &mut Tx,
+    user_id: Uuid,
+) -> Result<Option<Content>, SendError> {
+    let owner = accounts::recipient(tx, user_id).await;
+    let Some(owner) = owner.map_err(StoreError::from)? else {
+        return Ok(None);
+    };
+    let token = Opaque::generate()?;
+    let added = accounts::add_verification(tx, user_id, &token.digest()).await;
+    added.map_err(StoreError::from)?;
+    Ok(Some(account_mail::verification(shop, owner, &token)))
+}
+
+async fn about_order(
+    tx: &mut Tx,
+    order_id: Uuid,
+    write: impl FnOnce(OrderMail, Vec<OrderMailLine>) -> Result<Content, InvalidCurrency>,
+) -> Result<Option<Content>, SendError> {
+    let order = orders::order(tx, order_id).await;
+    let Some(order) = order.map_err(StoreError::from)? else {
+        return Ok(None);
+    };
+    let lines = orders::lines(tx, order_id).await;
+    Ok(Some(write(order, lines.map_err(StoreError::from)?)?))
+}
+
+async fn shipped(
+    shop: &ShopConfig,
+    tx: &mut Tx,
+    (order_id, fulfilment_id): (Uuid, Uuid),
+) -> Result<Option<Content>, SendError> {
+    let order = orders::order(tx, order_id).await;
+    let shipment = orders::shipment(tx, fulfilment_id).await;
+    let (Some(order), Some(shipment)) = (
+        order.map_err(StoreError::from)?,
+        shipment.map_err(StoreError::from)?,
+    ) else {
+        return Ok(None);
+    };
+    let lines = orders::shipped_lines(tx, fulfilment_id).await;
+    let shipped = (shipment, lines.map_err(StoreError::from)?);
+    Ok(Some(order_mail::fulfilled(shop, order, shipped)?))
+}

@@ -126,7 +126,7 @@ impl TryFrom<String> for Name {
 
     fn try_from(text: String) -> Result<Self, AccountError> {
         let name: String = text.trim().nfc().collect();
-        if !(1..=100).contains(&name.chars().count()) || name.chars().any(char::is_control) {
+        if !(1..=100).contains(&name.chars().count()) || text.chars().any(char::is_control) {
             return Err(AccountError::Name);
         }
         Ok(Self(name))
@@ -249,7 +249,7 @@ mod tests {
         for good in ["A", " Zoë ", &"ß".repeat(100)] {
             assert!(Name::try_from(good.to_owned()).is_ok(), "{good}");
         }
-        for bad in ["", "   ", "a\nb", "a\u{0}", &"ß".repeat(101)] {
+        for bad in ["", "   ", "a\nb", "a\n", "a\u{0}", &"ß".repeat(101)] {
             assert!(Name::try_from(bad.to_owned()).is_err(), "{bad:?}");
         }
     }

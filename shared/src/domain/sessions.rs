@@ -152,8 +152,19 @@ pub struct Family {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Spent {
     digest: Digest,
-    #[serde(with = "time::serde::timestamp::milliseconds")]
-    at: OffsetDateTime,
+    // Not an instant: the table's encoding has no i128, which `time` writes milliseconds as.
+    at_ms: i64,
+}
+
+impl Spent {
+    fn is_in_grace(&self, now: OffsetDateTime) -> bool {
+        milliseconds(now) - self.at_ms <= milliseconds(OffsetDateTime::UNIX_EPOCH + GRACE)
+    }
+}
+
+/// An instant as milliseconds since 1970.
+pub fn milliseconds(at: OffsetDateTime) -> i64 {
+    at.unix_timestamp() * 1_000 + i64::from(at.millisecond())
 }
 
 /// Whom a family signs in.
@@ -223,7 +234,7 @@ impl Family {
         let repeated = self
             .spent
             .iter()
-            .any(|spent| spent.digest == *presented && now - spent.at <= GRACE);
+            .any(|spent| spent.digest == *presented && spent.is_in_grace(now));
         if repeated {
             Verdict::Repeat
         } else {
@@ -234,10 +245,10 @@ impl Family {
     /// The family after its good token was spent for `successor`.
     pub fn rotated(&self, successor: &Digest, holder: Holder, now: OffsetDateTime) -> Self {
         let mut spent = self.spent.clone();
-        spent.retain(|spent| now - spent.at <= GRACE);
+        spent.retain(|spent| spent.is_in_grace(now));
         spent.push(Spent {
             digest: self.current,
-            at: now,
+            at_ms: milliseconds(now),
         });
         let surplus = spent.len().saturating_sub(SPENT_MAX);
         spent.drain(..surplus);

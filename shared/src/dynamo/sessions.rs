@@ -17,7 +17,7 @@ use super::{DynamoError, Tables};
 use crate::clock;
 use crate::domain::ids;
 use crate::domain::secrets::{NoRandomness, Opaque};
-use crate::domain::sessions::{Family, Holder, RefreshToken};
+use crate::domain::sessions::{Family, Holder, RefreshToken, milliseconds};
 use crate::providers::AwsError;
 use crate::providers::signing::{Claims, TOKEN_SECONDS};
 use crate::resilience::policies::{SESSION_CHECK_PAUSE, SESSION_CHECK_TTL};
@@ -316,6 +316,29 @@ fn seconds(at: OffsetDateTime) -> AttributeValue {
     AttributeValue::N(at.unix_timestamp().to_string())
 }
 
-fn milliseconds(at: OffsetDateTime) -> i64 {
-    at.unix_timestamp() * 1_000 + i64::from(at.millisecond())
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::accounts::Role;
+
+    #[test]
+    fn family_is_read_back_from_its_item() {
+        let token = RefreshToken::first(ids::new_id(), ids::new_id(), Opaque::from_bytes([1; 32]));
+        let holder = Holder {
+            role: Role::Seller,
+            wallet_id: ids::new_id(),
+            email_verified: true,
+        };
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let family = Family::begin(&token, holder, now).rotated(&token.digest(), holder, now);
+        let item: HashMap<String, AttributeValue> = serde_dynamo::to_item(&family).unwrap();
+        assert_eq!(item["user_id"], text(token.user_id));
+        assert_eq!(item["expires_at"], seconds(family.expires_at));
+        assert_eq!(serde_dynamo::from_item::<_, Family>(item).unwrap(), family);
+    }
+
+    #[test]
+    fn cut_off_sorts_after_every_family() {
+        assert!(uuid::Uuid::max().to_string().as_str() < VALID_AFTER);
+    }
 }

@@ -1,8 +1,9 @@
 //! What is outside: secrets, queues, objects, payments, mail.
 
+pub mod mail;
 pub mod objects;
-pub mod payments;
 pub mod passwords;
+pub mod payments;
 pub mod queues;
 pub mod secrets;
 pub mod signing;

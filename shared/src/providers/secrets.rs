@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use super::AwsError;
 use crate::clock;
 use crate::domain::sessions::SessionKey;
-use crate::resilience::policies::SECRET_TTL;
+use crate::resilience::policies::{SECRET_READ_PAUSE, SECRET_TTL};
 use crate::resilience::{CallError, Intent, call};
 
 /// A secret that cannot be had.
@@ -60,6 +60,7 @@ impl Secrets {
                 (Ok(value), _) => Ok(value),
                 (Err(error), Some(kept)) => {
                     tracing::warn!(secret = id, error = %error, "the last good value is used");
+                    self.keep_a_little_longer(id);
                     Ok(kept.value)
                 }
                 (Err(error), None) => Err(error),
@@ -112,6 +113,12 @@ impl Secrets {
     pub async fn session_key(&self, id: &str) -> Result<SessionKey, SecretError> {
         let text = self.text(id).await?;
         SessionKey::try_from(text.expose_secret()).map_err(|_| SecretError::Shape(id.to_owned()))
+    }
+
+    fn keep_a_little_longer(&self, id: &str) {
+        if let Some(kept) = self.lock().get_mut(id) {
+            kept.read_at = clock::now() - SECRET_TTL + SECRET_READ_PAUSE;
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Kept>> {

@@ -209,6 +209,10 @@ pub const VALIDATE_TIMEOUT: Duration = Duration::from_millis(300);
 /// How long a secret's value is used before it is read again.
 pub const SECRET_TTL: Duration = Duration::from_secs(300);
 
+/// While a secret cannot be read again, the next attempt waits this long: not
+/// every request shall pay for one.
+pub const SECRET_READ_PAUSE: Duration = Duration::from_secs(5);
+
 /// How long the public signing keys are used before they are read again.
 pub const PUBLIC_KEYS_TTL: Duration = Duration::from_secs(30);
 

@@ -209,3 +209,23 @@ pub async fn use_verification(
     .fetch_optional(tx)
     .await
 }
+
+/// Whom a mail about an account goes to.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Recipient {
+    /// The address, as typed.
+    pub email: String,
+    /// What the owner is called.
+    pub name: String,
+}
+
+/// Whom a mail about an account goes to, unless it was erased.
+///
+/// # Errors
+/// The database's.
+pub async fn recipient(tx: &mut PgConnection, id: Uuid) -> Result<Option<Recipient>, sqlx::Error> {
+    sqlx::query_as("select email, name from users where id = $1 and deleted_at is null")
+        .bind(id)
+        .fetch_optional(tx)
+        .await
+}

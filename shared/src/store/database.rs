@@ -34,6 +34,9 @@ pub struct Role {
 /// No node is known to accept writes.
 const NONE: usize = usize::MAX;
 
+/// A transaction, for functions that must name its type.
+pub type Tx = Transaction<'static, Postgres>;
+
 /// The database.
 #[derive(Clone)]
 pub struct Database {

@@ -1,7 +1,7 @@
 //! All SQL, a file per noun; `database.rs` knows the nodes and their pools.
 
-pub mod audit;
 pub mod accounts;
+pub mod audit;
 pub mod categories;
 pub mod database;
 mod errors;
@@ -10,6 +10,7 @@ pub mod idempotency;
 pub mod images;
 pub mod listing;
 pub mod migrations;
+pub mod order_mail;
 pub mod orders;
 pub mod outbox;
 pub mod payment_methods;

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use super::{Claims, PublicRing};
 use crate::clock;
 use crate::providers::secrets::{SecretError, Secrets};
-use crate::resilience::policies::{PUBLIC_KEYS_MISS_INTERVAL, PUBLIC_KEYS_TTL};
+use crate::resilience::policies::{PUBLIC_KEYS_MISS_INTERVAL, PUBLIC_KEYS_TTL, SECRET_READ_PAUSE};
 
 /// Why a token is not accepted.
 #[derive(Debug, thiserror::Error)]
@@ -22,10 +22,21 @@ pub enum TokenError {
     KeysUnavailable(#[source] SecretError),
 }
 
+#[derive(Clone)]
 struct Known {
     ring: PublicRing,
     keys: HashMap<String, DecodingKey>,
     read_at: OffsetDateTime,
+    /// When reading them again failed.
+    failed_at: Option<OffsetDateTime>,
+}
+
+impl Known {
+    fn is_good_enough(&self, age_max: std::time::Duration) -> bool {
+        let now = clock::now();
+        let failed_just_now = |at| now - at < SECRET_READ_PAUSE;
+        now - self.read_at < age_max || self.failed_at.is_some_and(failed_just_now)
+    }
 }
 
 /// Verifies access tokens.
@@ -88,24 +99,25 @@ impl Verifier {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        if let Some(known) = known
-            .as_ref()
-            .filter(|known| clock::now() - known.read_at < age_max)
-        {
+        if let Some(known) = known.as_ref().filter(|known| known.is_good_enough(age_max)) {
             return Ok(known.clone());
         }
         match (self.read().await, known) {
-            (Ok(fresh), _) => {
-                let fresh = Arc::new(fresh);
-                *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(fresh.clone());
-                Ok(fresh)
-            }
+            (Ok(fresh), _) => Ok(self.remember(fresh)),
             (Err(error), Some(known)) => {
                 tracing::warn!(error = %error, "the last good public keys are used");
-                Ok(known)
+                let failed_at = Some(clock::now());
+                let known = Known::clone(&known);
+                Ok(self.remember(Known { failed_at, ..known }))
             }
             (Err(error), None) => Err(TokenError::KeysUnavailable(error)),
         }
+    }
+
+    fn remember(&self, known: Known) -> Arc<Known> {
+        let known = Arc::new(known);
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = Some(known.clone());
+        known
     }
 
     async fn read(&self) -> Result<Known, SecretError> {
@@ -126,6 +138,7 @@ impl Verifier {
             ring,
             keys,
             read_at: clock::now(),
+            failed_at: None,
         })
     }
 }
