@@ -9,6 +9,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use crate::config::Config;
 use crate::dynamo::Tables;
 use crate::http::ReadCache;
+use crate::providers::objects::Objects;
 use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
 use crate::providers::signing::Verifier;
@@ -26,6 +27,8 @@ pub struct Parts {
     pub tables: Tables,
     /// SQS.
     pub queues: Queues,
+    /// S3.
+    pub objects: Objects,
     /// Secrets Manager.
     pub secrets: Secrets,
     /// Access tokens.
@@ -65,6 +68,7 @@ impl AppState {
             database: Database::new(&config, secrets.clone()),
             tables: Tables::new(&aws, &config),
             queues: Queues::new(&aws, &config),
+            objects: Objects::new(&aws, &config),
             secrets,
             verifier,
             reads: ReadCache::new(config.cache_ttl),

@@ -109,7 +109,8 @@ async fn places(
 }
 
 /// What a search means: a `tsquery` in which a word that is in no product is
-/// replaced by its nearest ones, and every word also finds longer ones. `None`
+/// replaced by its nearest ones (two neighbouring letters exchanged are one step,
+/// like one letter too many, too few or wrong), and every word also finds longer ones. `None`
 /// when nothing can match. One statement.
 async fn meaning(
     connection: &mut PgConnection,
@@ -124,22 +125,28 @@ async fn meaning(
              select word, stem, place, exists (
                      select from search_words w
                      where w.word >= asked.word and w.word < asked.word || chr(1114111)
-                 ) or exists (select from search_words w where w.word = asked.stem) as is_known
+                 ) or exists (select from search_words w where w.word = asked.stem) as is_known,
+                 array(select overlay(word placing reverse(substr(word, i, 2)) from i for 2) collate \"C\"
+                     from generate_series(1, length(word) - 1) as i) as swaps
              from asked
          ), meant as (
              select place, '''' || word || ''':* | ''' || stem || '''' as term from known where is_known
              union all
              select k.place, string_agg('''' || near.word || '''', ' | ')
              from known k cross join lateral (
-                 select w.word from search_words w,
-                     lateral (select least(levenshtein_less_equal(k.word, w.word, 2),
-                         1 + levenshtein_less_equal(k.word, left(w.word, length(k.word)), 2)) as steps) d
-                 where length(k.word) >= 4
-                     and (left(w.word, 1) = left(k.word, 1)
-                             and length(w.word) between length(k.word) - 1 and length(k.word) + 1
-                         or w.word % k.word or k.word <% w.word)
-                     and d.steps <= case when length(k.word) = 4 then 1 else 2 end
-                 order by d.steps, similarity(w.word, k.word) desc, w.word limit 3
+                 select nearest.word from (
+                     select w.word, d.steps from search_words w, lateral (select case
+                         when w.word = any (k.swaps) then 1
+                         else least(levenshtein_less_equal(k.word, w.word, 2),
+                             1 + levenshtein_less_equal(k.word, left(w.word, length(k.word)), 2)) end as steps) d
+                     where length(k.word) >= 4 and k.word !~ '[0-9]'
+                         and (left(w.word, 1) = left(k.word, 1)
+                                 and length(w.word) between length(k.word) - 1 and length(k.word) + 1
+                             or w.word = any (k.swaps) or w.word % k.word or k.word <% w.word)
+                         and d.steps <= case when length(k.word) = 4 then 1 else 2 end
+                     order by d.steps fetch first row with ties
+                 ) as nearest
+                 order by similarity(nearest.word, k.word) desc, nearest.word limit 3
              ) as near
              where not k.is_known group by k.place
          )
