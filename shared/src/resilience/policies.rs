@@ -221,6 +221,9 @@ pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 /// How long a read is kept after it went stale, to be served while nothing newer can be had.
 pub const LAST_GOOD_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// After a read failed, kept ones are served for so long before the next is tried.
+pub const READ_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
 /// How far a replica is behind at most, normally: so long after a write its
 /// writer reads from the writer.
 pub const REPLICA_LAG: Duration = Duration::from_secs(5);
