@@ -8,11 +8,13 @@ use aws_config::{BehaviorVersion, SdkConfig};
 
 use crate::config::Config;
 use crate::dynamo::Tables;
+use crate::providers::payments::Payments;
+use crate::dynamo::sessions::Sessions;
 use crate::http::ReadCache;
 use crate::providers::objects::Objects;
 use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
-use crate::providers::signing::Verifier;
+use crate::providers::signing::{Signer, Verifier};
 use crate::store::database::Database;
 
 /// The parts; nothing here connects before it is used.
@@ -25,14 +27,20 @@ pub struct Parts {
     pub database: Database,
     /// DynamoDB.
     pub tables: Tables,
+    /// Sessions, on DynamoDB.
+    pub sessions: Sessions,
     /// SQS.
     pub queues: Queues,
     /// S3.
     pub objects: Objects,
     /// Secrets Manager.
     pub secrets: Secrets,
+    /// The payment provider.
+    pub payments: Payments,
     /// Access tokens.
     pub verifier: Verifier,
+    /// New access tokens; only `auth` may read its keys.
+    pub signer: Signer,
     /// Reads that many callers share.
     pub reads: ReadCache,
 }
@@ -64,13 +72,23 @@ impl AppState {
             &config.token_issuer,
             &config.token_audience,
         );
+        let signer = Signer::new(
+            secrets.clone(),
+            &config.secrets.jwt_private,
+            &config.token_issuer,
+            &config.token_audience,
+        );
+        let tables = Tables::new(&aws, &config);
         Self(Arc::new(Parts {
             database: Database::new(&config, secrets.clone()),
-            tables: Tables::new(&aws, &config),
+            sessions: Sessions::new(&tables),
+            tables,
             queues: Queues::new(&aws, &config),
             objects: Objects::new(&aws, &config),
+            payments: Payments::new(&config, secrets.clone()),
             secrets,
             verifier,
+            signer,
             reads: ReadCache::new(config.cache_ttl),
             aws,
             config,

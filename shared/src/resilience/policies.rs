@@ -36,6 +36,8 @@ pub enum Intent {
     MailSend,
     /// Keeping another function warm.
     FunctionInvoke,
+    /// Asking whether an account's access tokens were ended early.
+    SessionCheck,
 }
 
 /// One row of the table.
@@ -69,7 +71,7 @@ const PAUSES: Policy = Policy {
 };
 
 /// The table, in the order of [`Intent`].
-pub const POLICIES: [Policy; 13] = [
+pub const POLICIES: [Policy; 14] = [
     // Five tries bridge a failover; each is short because a dead host answers at once or never.
     Policy {
         intent: Intent::DatabaseConnect,
@@ -180,6 +182,15 @@ pub const POLICIES: [Policy; 13] = [
         bulkhead: 64,
         ..PAUSES
     },
+    // In front of every signed-in request, and a token is good without an answer.
+    Policy {
+        intent: Intent::SessionCheck,
+        dependency: "dynamodb",
+        attempt_timeout_ms: 300,
+        attempts_max: 1,
+        bulkhead: 64,
+        ..PAUSES
+    },
 ];
 
 /// The deadline of one HTTP request. The gateway gives up after 30 s and the
@@ -217,6 +228,19 @@ pub const PUBLIC_KEYS_MISS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long the bucket takes an upload that was signed.
 pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
+/// How long it is taken for granted that an account's tokens were not ended.
+pub const SESSION_CHECK_TTL: Duration = Duration::from_secs(30);
+
+/// After a check that failed, the next one waits this long.
+pub const SESSION_CHECK_PAUSE: Duration = Duration::from_secs(5);
+
+/// Password hashes computed at once in one environment: each takes 19 MiB and a whole core.
+pub const PASSWORD_HASHES_MAX: usize = 2;
+
+/// The soonest answer of a route that must not tell by its speed whether an
+/// address has an account.
+pub const ACCOUNT_LOOKUP_FLOOR: Duration = Duration::from_millis(250);
 
 /// How long a read is kept after it went stale, to be served while nothing newer can be had.
 pub const LAST_GOOD_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -269,9 +293,19 @@ const ROUTES: &[Route] = &[
             Intent::DynamoWrite,
         ],
     },
-    // Sign-in: account, session.
+    // Sign-in: account, session, key.
     Route {
         calls: &[
+            Intent::DatabaseConnect,
+            Intent::DatabaseRead,
+            Intent::DynamoWrite,
+            Intent::SecretRead,
+        ],
+    },
+    // Refresh: family, account, family.
+    Route {
+        calls: &[
+            Intent::DynamoRead,
             Intent::DatabaseConnect,
             Intent::DatabaseRead,
             Intent::DynamoWrite,

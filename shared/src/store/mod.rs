@@ -1,13 +1,24 @@
 //! All SQL, a file per noun; `database.rs` knows the nodes and their pools.
 
+pub mod audit;
+pub mod accounts;
 pub mod categories;
 pub mod database;
 mod errors;
+pub mod fulfilments;
 pub mod idempotency;
 pub mod images;
 pub mod listing;
 pub mod migrations;
+pub mod orders;
 pub mod outbox;
+pub mod payment_methods;
+pub mod payments;
+pub mod rates;
+pub mod refunds;
+pub mod reservations;
+pub mod wallets;
+pub mod webhooks;
 pub mod products;
 pub mod stock;
 pub mod variants;

@@ -1,5 +1,7 @@
 //! What one variant is called in the warehouse.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::OutOfLimits;
@@ -35,6 +37,12 @@ impl TryFrom<String> for Sku {
 impl From<Sku> for String {
     fn from(sku: Sku) -> Self {
         sku.0
+    }
+}
+
+impl fmt::Display for Sku {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
