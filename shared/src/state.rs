@@ -12,6 +12,7 @@ use crate::dynamo::sessions::Sessions;
 use crate::providers::mail::Mail;
 use crate::providers::payments::Payments;
 use crate::http::ReadCache;
+use crate::providers::objects::Objects;
 use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
 use crate::providers::signing::{Signer, Verifier};
@@ -33,6 +34,8 @@ pub struct Parts {
     pub queues: Queues,
     /// SES.
     pub mail: Mail,
+    /// S3.
+    pub objects: Objects,
     /// Secrets Manager.
     pub secrets: Secrets,
     /// The payment provider.
@@ -85,6 +88,7 @@ impl AppState {
             tables,
             queues: Queues::new(&aws, &config),
             mail: Mail::new(&aws, &config),
+            objects: Objects::new(&aws, &config),
             payments: Payments::new(&config, secrets.clone()),
             secrets,
             verifier,

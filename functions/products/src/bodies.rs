@@ -98,9 +98,10 @@ pub fn variants(bodies: Vec<VariantBody>, currency: Currency) -> Result<Vec<Vari
     bodies.into_iter().enumerate().map(variant).collect()
 }
 
-/// The lowest price of some variants; nothing for none.
-pub fn price_from(variants: &[Variant]) -> Option<Price> {
-    variants.iter().map(|variant| variant.price).min()
+/// The lowest price of some variants; nothing for none, which no product has.
+pub fn price_from(variants: &[Variant]) -> Price {
+    let prices = variants.iter().map(|variant| variant.price);
+    prices.min().unwrap_or(Price::FREE)
 }
 
 #[cfg(test)]
@@ -141,6 +142,6 @@ mod tests {
     #[test]
     fn lowest_price_is_the_one_to_show() {
         let variants = variants(vec![body("A", 5, "EUR"), body("B", 3, "EUR")], eur()).unwrap();
-        assert_eq!(price_from(&variants).map(Price::minor), Some(3));
+        assert_eq!(price_from(&variants).minor(), 3);
     }
 }

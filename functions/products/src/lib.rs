@@ -3,6 +3,8 @@
 
 pub mod bodies;
 pub mod categories;
+pub mod complete_image;
+pub mod images;
 pub mod listing;
 pub mod ownership;
 pub mod products;
@@ -24,6 +26,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
             products::patch_product,
             products::delete_product
         ))
+        .routes(routes!(images::post_image))
+        .routes(routes!(images::post_image_complete))
         .routes(routes!(stock::post_stock_adjustment))
         .routes(routes!(
             categories::list_categories,

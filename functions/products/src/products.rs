@@ -4,14 +4,15 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use shared::domain::accounts::Role;
-use shared::domain::catalogue::{CatalogueError, Slug, Status};
+use shared::domain::catalogue::{Slug, Status};
 use shared::domain::ids;
 use shared::http::{
     Anyone, ApiError, BASE_PATH, IfMatch, Json, Path, Problem, Representation, Seller, User,
 };
 use shared::state::AppState;
+use shared::store::database;
 use shared::store::products::{self, Change, Held, PageRow, ProductKey};
-use shared::store::{database, variants};
+use shared::store::variants::{self, Variant};
 use uuid::Uuid;
 
 use crate::bodies::{self, NewProduct, ProductChange};
@@ -78,29 +79,36 @@ pub async fn post_product(
         return Err(ApiError::invalid("/status", "must be draft or active"));
     }
     let variants = bodies::variants(body.variants, state.config.shop.currency)?;
-    let Some(price_from) = bodies::price_from(&variants) else {
-        return Err(ApiError::invalid("/variants", "must not be empty"));
-    };
-    let id = ids::new_id();
     let product = products::NewProduct {
-        id,
+        id: ids::new_id(),
         seller_id: seller.id(),
         title: &body.title,
         description: &body.description,
         category: &body.category,
         status,
-        price_from,
+        price_from: bodies::price_from(&variants),
     };
-    let mut tx = state.database.begin().await?;
-    products::insert(&mut tx, product).await?;
-    variants::replace(&mut tx, id, &variants).await?;
-    let page = products::page(&mut *tx, &ProductKey::Id(id)).await?;
-    database::commit(tx).await?;
-    let mut response = written(&state, page)?.private(StatusCode::CREATED);
-    if let Ok(location) = HeaderValue::try_from(format!("{BASE_PATH}/products/{id}")) {
+    let mut response = make(&state, product, &variants)
+        .await?
+        .private(StatusCode::CREATED);
+    let location = format!("{BASE_PATH}/products/{}", product.id);
+    if let Ok(location) = HeaderValue::try_from(location) {
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
+}
+
+async fn make(
+    state: &AppState,
+    product: products::NewProduct<'_>,
+    variants: &[Variant],
+) -> Result<Representation, ApiError> {
+    let mut tx = state.database.begin().await?;
+    products::insert(&mut tx, product).await?;
+    variants::replace(&mut tx, product.id, variants).await?;
+    let page = products::page(&mut *tx, &ProductKey::Id(product.id)).await?;
+    database::commit(tx).await?;
+    written(state, page)
 }
 
 /// Changes a product.
@@ -129,34 +137,24 @@ pub async fn patch_product(
     Json(body): Json<ProductChange>,
 ) -> Result<Response, ApiError> {
     let currency = state.config.shop.currency;
-    let variants = body
-        .variants
-        .map(|bodies| bodies::variants(bodies, currency))
-        .transpose()?;
-    let mut tx = state.database.begin().await?;
-    let held = products::hold(&mut tx, id(&product)?).await?;
-    let Held {
-        id,
-        status,
-        version,
-        ..
-    } = changeable(held, &seller)?;
-    if_match.check(version)?;
-    if let Some(to) = body.status.filter(|&to| !status.may_become(to)) {
-        return Err(CatalogueError::StatusChange { from: status, to }.into());
-    }
+    let parse = |bodies| bodies::variants(bodies, currency);
+    let variants = body.variants.map(parse).transpose()?;
     let change = Change {
         title: body.title.as_ref(),
         description: body.description.as_ref(),
         category: body.category.as_ref(),
         status: body.status,
-        price_from: variants.as_deref().and_then(bodies::price_from),
+        price_from: variants.as_deref().map(bodies::price_from),
     };
-    products::change(&mut tx, id, change).await?;
+    let mut tx = state.database.begin().await?;
+    let held = changeable(products::hold(&mut tx, id(&product)?).await?, &seller)?;
+    if_match.check(held.version)?;
+    held.status.check_change(body.status)?;
+    products::change(&mut tx, held.id, change).await?;
     if let Some(variants) = &variants {
-        variants::replace(&mut tx, id, variants).await?;
+        variants::replace(&mut tx, held.id, variants).await?;
     }
-    let page = products::page(&mut *tx, &ProductKey::Id(id)).await?;
+    let page = products::page(&mut *tx, &ProductKey::Id(held.id)).await?;
     database::commit(tx).await?;
     Ok(written(&state, page)?.private(StatusCode::OK))
 }

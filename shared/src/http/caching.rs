@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use super::precondition::{etag, hash_tag};
 use super::{ApiError, Kind};
 use crate::clock;
-use crate::resilience::policies::{LAST_GOOD_KEPT, REPLICA_LAG};
+use crate::resilience::policies::{LAST_GOOD_KEPT, READ_AGAIN_AFTER, REPLICA_LAG};
 
 /// All kept bodies together. An environment has 256 MB.
 const KEPT_BYTES_MAX: u64 = 24 * 1024 * 1024;
@@ -96,6 +96,7 @@ pub struct ReadCache {
     cache_control: HeaderValue,
     generation: AtomicU64,
     written_at: AtomicI64,
+    failed_at: AtomicI64,
 }
 
 impl ReadCache {
@@ -120,6 +121,7 @@ impl ReadCache {
                 .unwrap_or(HeaderValue::from_static("public")),
             generation: AtomicU64::new(0),
             written_at: AtomicI64::new(0),
+            failed_at: AtomicI64::new(0),
         }
     }
 
@@ -133,8 +135,7 @@ impl ReadCache {
 
     /// Whether this environment wrote so recently that a replica may not have it yet.
     pub fn wrote_recently(&self) -> bool {
-        let age = clock::now().unix_timestamp() - self.written_at.load(Ordering::Relaxed);
-        u64::try_from(age).is_ok_and(|age| age < REPLICA_LAG.as_secs())
+        is_within(&self.written_at, REPLICA_LAG)
     }
 
     /// Answers with what is kept under `key`, or with what `read` gives. Of many
@@ -153,10 +154,13 @@ impl ReadCache {
         if let Some(kept) = last.as_ref().filter(|kept| self.is_fresh(kept)) {
             return Ok(self.respond(kept, Source::Hit, request));
         }
+        if let Some(kept) = last.as_ref().filter(|_| self.failed_recently()) {
+            return Ok(self.respond(kept, Source::Stale, request));
+        }
         match self.refresh(key.clone(), read).await {
             Ok((kept, source)) => Ok(self.respond(&kept, source, request)),
             Err(error) => match last {
-                Some(kept) if matches!(error.kind(), Kind::Unavailable | Kind::Timeout) => {
+                Some(kept) if is_away(&error) => {
                     error.log();
                     Ok(self.respond(&kept, Source::Stale, request))
                 }
@@ -177,13 +181,18 @@ impl ReadCache {
             .kept
             .entry(key)
             .and_try_compute_with(async |present| {
-                // Whoever held this key before may just have read it.
-                if present.is_some_and(|entry| self.is_fresh(entry.value())) {
-                    return Ok(Op::Nop);
+                if let Some(entry) = present {
+                    // Whoever held this key before may just have read it, or failed to.
+                    if self.is_fresh(entry.value()) {
+                        return Ok(Op::Nop);
+                    }
+                    if self.failed_recently() {
+                        return Err(ApiError::unavailable("a read failed a moment ago"));
+                    }
                 }
                 let generation = self.generation.load(Ordering::Relaxed);
                 let read_at = clock::now();
-                let representation = read().await?;
+                let representation = read().await.inspect_err(|error| self.note(error))?;
                 Ok::<_, ApiError>(Op::Put(Kept {
                     representation,
                     read_at,
@@ -199,6 +208,18 @@ impl ReadCache {
                 Ok((entry.into_value(), Source::Hit))
             }
             CompResult::StillNone(_) => Err(ApiError::internal("nothing was computed")),
+        }
+    }
+
+    /// While it fails, callers who can be served something do not wait for it again.
+    fn failed_recently(&self) -> bool {
+        is_within(&self.failed_at, READ_AGAIN_AFTER)
+    }
+
+    fn note(&self, error: &ApiError) {
+        if is_away(error) {
+            self.failed_at
+                .store(clock::now().unix_timestamp(), Ordering::Relaxed);
         }
     }
 
@@ -241,6 +262,16 @@ impl ReadCache {
         }
         response
     }
+}
+
+fn is_away(error: &ApiError) -> bool {
+    matches!(error.kind(), Kind::Unavailable | Kind::Timeout)
+}
+
+/// Whether the instant, in seconds since 1970, is at most `span` ago.
+fn is_within(instant: &AtomicI64, span: Duration) -> bool {
+    let age = clock::now().unix_timestamp() - instant.load(Ordering::Relaxed);
+    u64::try_from(age).is_ok_and(|age| age < span.as_secs())
 }
 
 fn age(kept: &Kept) -> Duration {
@@ -312,6 +343,12 @@ mod tests {
                 &HeaderValue::from_static("database")
             )
         );
+        let (body, headers) = ask(&cache, list("b")).await.unwrap();
+        assert_eq!(
+            (&*body, &headers[X_CACHE]),
+            ("\"a\"", &HeaderValue::from_static("STALE"))
+        );
+        cache.failed_at.store(0, Ordering::Relaxed);
         assert_eq!(ask(&cache, list("b")).await.unwrap().0, "\"b\"");
     }
 

@@ -50,7 +50,7 @@ impl From<CatalogueError> for ApiError {
             | CatalogueError::CategoryCircle
             | CatalogueError::SlugsTaken
             | CatalogueError::SkuTaken(_)
-            | CatalogueError::StatusChange { .. }
+            | CatalogueError::ArchivedToActive
             | CatalogueError::StockBelowReserved
             | CatalogueError::StockTooLarge
             | CatalogueError::TooManyImages => Self::new(Kind::Conflict).detail(reason),

@@ -41,6 +41,17 @@ impl Classify for AwsError {
     }
 }
 
+impl AwsError {
+    /// The answer began well and broke off.
+    pub(crate) fn interrupted(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self {
+            code: "broke off".to_owned(),
+            status: None,
+            source: Box::new(source),
+        }
+    }
+}
+
 impl<E> From<SdkError<E, HttpResponse>> for AwsError
 where
     E: std::error::Error + aws_sdk_dynamodb::error::ProvideErrorMetadata + Send + Sync + 'static,

@@ -22,6 +22,8 @@ pub enum Intent {
     DynamoWrite,
     /// Looking at or fetching an object.
     ObjectRead,
+    /// Writing an object under a key of its own; a repeat writes the same.
+    ObjectWrite,
     /// Sending messages; a repeat is a duplicate that consumers drop.
     QueueSend,
     /// Reading a secret's value.
@@ -69,7 +71,7 @@ const PAUSES: Policy = Policy {
 };
 
 /// The table, in the order of [`Intent`].
-pub const POLICIES: [Policy; 13] = [
+pub const POLICIES: [Policy; 14] = [
     // Five tries bridge a failover; each is short because a dead host answers at once or never.
     Policy {
         intent: Intent::DatabaseConnect,
@@ -118,6 +120,15 @@ pub const POLICIES: [Policy; 13] = [
         attempt_timeout_ms: 1_500,
         attempts_max: 2,
         bulkhead: 8,
+        ..PAUSES
+    },
+    // One attempt: ten megabytes take a while, and the caller can ask again.
+    Policy {
+        intent: Intent::ObjectWrite,
+        dependency: "s3",
+        attempt_timeout_ms: 2_000,
+        attempts_max: 1,
+        bulkhead: 4,
         ..PAUSES
     },
     Policy {
@@ -219,6 +230,9 @@ pub const PUBLIC_KEYS_TTL: Duration = Duration::from_secs(30);
 /// An unknown key id causes a read at most this often.
 pub const PUBLIC_KEYS_MISS_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How long the bucket takes an upload that was signed.
+pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
+
 /// How long it is taken for granted that an account's tokens were not ended.
 pub const SESSION_CHECK_TTL: Duration = Duration::from_secs(30);
 
@@ -231,8 +245,12 @@ pub const PASSWORD_HASHES_MAX: usize = 2;
 /// The soonest answer of a route that must not tell by its speed whether an
 /// address has an account.
 pub const ACCOUNT_LOOKUP_FLOOR: Duration = Duration::from_millis(250);
+
 /// How long a read is kept after it went stale, to be served while nothing newer can be had.
 pub const LAST_GOOD_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// After a read failed, kept ones are served for so long before the next is tried.
+pub const READ_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// How far a replica is behind at most, normally: so long after a write its
 /// writer reads from the writer.
@@ -297,11 +315,12 @@ const ROUTES: &[Route] = &[
             Intent::DynamoWrite,
         ],
     },
-    // Image: page, object, write.
+    // Image: page, upload, published object, write.
     Route {
         calls: &[
             Intent::DatabaseConnect,
             Intent::ObjectRead,
+            Intent::ObjectWrite,
             Intent::DatabaseWrite,
         ],
     },

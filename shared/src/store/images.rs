@@ -1,10 +1,11 @@
 //! Pictures of products. The pictures themselves are in the bucket.
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::ChangeError;
-use crate::domain::catalogue::{Alt, ByteSize, CatalogueError, IMAGES_MAX, MediaType};
+use super::products::ImageRow;
+use crate::domain::catalogue::{Alt, ByteSize, CatalogueError, IMAGES_MAX, MediaType, Status};
 
 /// A picture that is about to be uploaded.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +29,10 @@ pub struct NewImage<'a> {
 pub struct Announced {
     /// Its id.
     pub id: Uuid,
+    /// Who sells the product.
+    pub seller_id: Uuid,
+    /// Where the product stands.
+    pub status: Status,
     /// Where it is, or will be, in the bucket.
     pub object_key: String,
     /// Its kind.
@@ -38,6 +43,16 @@ pub struct Announced {
     pub alt: String,
     /// Whether it is there and is that picture.
     pub completed: bool,
+}
+
+impl From<Announced> for ImageRow {
+    fn from(image: Announced) -> Self {
+        Self {
+            id: image.id,
+            object_key: image.object_key,
+            alt: image.alt,
+        }
+    }
 }
 
 /// Announces a picture of a product that the transaction holds.
@@ -75,17 +90,18 @@ pub async fn announce(
 /// # Errors
 /// The database's.
 pub async fn announced(
-    tx: &mut PgConnection,
+    database: impl PgExecutor<'_>,
     product: Uuid,
     id: Uuid,
 ) -> Result<Option<Announced>, sqlx::Error> {
     sqlx::query_as(
-        "select id, object_key, content_type, byte_size, alt, completed_at is not null as completed
-         from images where id = $1 and product_id = $2",
+        "select i.id, p.seller_id, p.status, i.object_key, i.content_type, i.byte_size, i.alt,
+             i.completed_at is not null as completed
+         from images i join products p on p.id = i.product_id where i.id = $1 and i.product_id = $2",
     )
     .bind(id)
     .bind(product)
-    .fetch_optional(tx)
+    .fetch_optional(database)
     .await
 }
 

@@ -1,7 +1,9 @@
 //! Pages of the product list: which products, in which order.
 //!
 //! Every order has a statement of its own over an index of its own, and ends on
-//! the id, so that a page goes on exactly where the one before ended.
+//! the id, so that a page goes on exactly where the one before ended. Stock is
+//! asked for row by row (`limit 1`, which PostgreSQL cannot turn into a hash of
+//! the whole stock), because a page is full after a few rows.
 
 use std::collections::HashMap;
 
@@ -109,7 +111,8 @@ async fn places(
 }
 
 /// What a search means: a `tsquery` in which a word that is in no product is
-/// replaced by its nearest ones, and every word also finds longer ones. `None`
+/// replaced by its nearest ones (two neighbouring letters exchanged are one step,
+/// like one letter too many, too few or wrong), and every word also finds longer ones. `None`
 /// when nothing can match. One statement.
 async fn meaning(
     connection: &mut PgConnection,
@@ -124,22 +127,28 @@ async fn meaning(
              select word, stem, place, exists (
                      select from search_words w
                      where w.word >= asked.word and w.word < asked.word || chr(1114111)
-                 ) or exists (select from search_words w where w.word = asked.stem) as is_known
+                 ) or exists (select from search_words w where w.word = asked.stem) as is_known,
+                 array(select overlay(word placing reverse(substr(word, i, 2)) from i for 2) collate \"C\"
+                     from generate_series(1, length(word) - 1) as i) as swaps
              from asked
          ), meant as (
              select place, '''' || word || ''':* | ''' || stem || '''' as term from known where is_known
              union all
              select k.place, string_agg('''' || near.word || '''', ' | ')
              from known k cross join lateral (
-                 select w.word from search_words w,
-                     lateral (select least(levenshtein_less_equal(k.word, w.word, 2),
-                         1 + levenshtein_less_equal(k.word, left(w.word, length(k.word)), 2)) as steps) d
-                 where length(k.word) >= 4
-                     and (left(w.word, 1) = left(k.word, 1)
-                             and length(w.word) between length(k.word) - 1 and length(k.word) + 1
-                         or w.word % k.word or k.word <% w.word)
-                     and d.steps <= case when length(k.word) = 4 then 1 else 2 end
-                 order by d.steps, similarity(w.word, k.word) desc, w.word limit 3
+                 select nearest.word from (
+                     select w.word, d.steps from search_words w, lateral (select case
+                         when w.word = any (k.swaps) then 1
+                         else least(levenshtein_less_equal(k.word, w.word, 2),
+                             1 + levenshtein_less_equal(k.word, left(w.word, length(k.word)), 2)) end as steps) d
+                     where length(k.word) >= 4 and k.word !~ '[0-9]'
+                         and (left(w.word, 1) = left(k.word, 1)
+                                 and length(w.word) between length(k.word) - 1 and length(k.word) + 1
+                             or w.word = any (k.swaps) or w.word % k.word or k.word <% w.word)
+                         and d.steps <= case when length(k.word) = 4 then 1 else 2 end
+                     order by d.steps fetch first row with ties
+                 ) as nearest
+                 order by similarity(nearest.word, k.word) desc, nearest.word limit 3
              ) as near
              where not k.is_known group by k.place
          )
@@ -173,18 +182,26 @@ impl<'a> Slice<'a> {
             .bind(self.wanted.limit)
     }
 
+    /// Ranks the newest 5,000 matches, because a rank is computed row by row and
+    /// a common word matches half of a large shop.
     async fn best_first(&self, connection: &mut PgConnection) -> Result<Vec<Place>, sqlx::Error> {
         let rows = sqlx::query_as(
-            "select r.rank, p.id from products p, lateral (select ts_rank(p.search, $5::tsquery) as rank) r
-             where p.status = 'active' and p.search @@ $5::tsquery
-                 and ($1::uuid[] is null or p.category_id = any ($1))
-                 and ($2::bigint is null or p.price_from_minor >= $2)
-                 and ($3::bigint is null or p.price_from_minor <= $3)
-                 and ($4::boolean is null or $4 = exists (select from variants v join stock s on s.sku = v.sku
-                     where v.product_id = p.id and v.removed_at is null and s.on_hand > s.reserved))
-                 and (r.rank, p.id) < (coalesce($8::real, 'infinity'),
-                     coalesce($6, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
-             order by r.rank desc, p.id desc limit $7",
+            "with matches as materialized (
+                 select p.id, p.search from products p
+                 where p.status = 'active' and p.search @@ $5::tsquery
+                     and ($1::uuid[] is null or p.category_id = any ($1))
+                     and ($2::bigint is null or p.price_from_minor >= $2)
+                     and ($3::bigint is null or p.price_from_minor <= $3)
+                     and ($4::boolean is null or $4 = coalesce((select true from variants v join stock s on s.sku = v.sku
+                         where v.product_id = p.id and v.removed_at is null and s.on_hand > s.reserved limit 1), false))
+                 order by p.created_at desc, p.id desc limit 5000
+             ), ranked as (
+                 select ts_rank(search, $5::tsquery) as rank, id from matches
+             )
+             select rank, id from ranked
+             where (rank, id) < (coalesce($8::real, 'infinity'),
+                 coalesce($6, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
+             order by rank desc, id desc limit $7",
         );
         let after = self.after.and_then(|place| match place.key {
             SortKey::Rank(rank) => Some(rank),
@@ -201,8 +218,8 @@ impl<'a> Slice<'a> {
                  and ($1::uuid[] is null or p.category_id = any ($1))
                  and ($2::bigint is null or p.price_from_minor >= $2)
                  and ($3::bigint is null or p.price_from_minor <= $3)
-                 and ($4::boolean is null or $4 = exists (select from variants v join stock s on s.sku = v.sku
-                     where v.product_id = p.id and v.removed_at is null and s.on_hand > s.reserved))
+                 and ($4::boolean is null or $4 = coalesce((select true from variants v join stock s on s.sku = v.sku
+                     where v.product_id = p.id and v.removed_at is null and s.on_hand > s.reserved limit 1), false))
                  and (p.created_at, p.id) < (coalesce($8::timestamptz, 'infinity'),
                      coalesce($6, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
              order by p.created_at desc, p.id desc limit $7",
@@ -225,8 +242,8 @@ impl<'a> Slice<'a> {
                  and ($1::uuid[] is null or p.category_id = any ($1))
                  and ($2::bigint is null or p.price_from_minor >= $2)
                  and ($3::bigint is null or p.price_from_minor <= $3)
-                 and ($4::boolean is null or $4 = exists (select from variants v join stock s on s.sku = v.sku
-                     where v.product_id = p.id and v.removed_at is null and s.on_hand > s.reserved))
+                 and ($4::boolean is null or $4 = coalesce((select true from variants v join stock s on s.sku = v.sku
+                     where v.product_id = p.id and v.removed_at is null and s.on_hand > s.reserved limit 1), false))
                  and (p.price_from_minor, p.id) > (coalesce($8::bigint, -1),
                      coalesce($6, '00000000-0000-0000-0000-000000000000'::uuid))
              order by p.price_from_minor, p.id limit $7",
@@ -249,8 +266,8 @@ impl<'a> Slice<'a> {
                  and ($1::uuid[] is null or p.category_id = any ($1))
                  and ($2::bigint is null or p.price_from_minor >= $2)
                  and ($3::bigint is null or p.price_from_minor <= $3)
-                 and ($4::boolean is null or $4 = exists (select from variants v join stock s on s.sku = v.sku
-                     where v.product_id = p.id and v.removed_at is null and s.on_hand > s.reserved))
+                 and ($4::boolean is null or $4 = coalesce((select true from variants v join stock s on s.sku = v.sku
+                     where v.product_id = p.id and v.removed_at is null and s.on_hand > s.reserved limit 1), false))
                  and (p.price_from_minor, p.id) < (coalesce($8::bigint, 9223372036854775807),
                      coalesce($6, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
              order by p.price_from_minor desc, p.id desc limit $7",
@@ -270,8 +287,8 @@ impl<'a> Slice<'a> {
                  and ($1::uuid[] is null or p.category_id = any ($1))
                  and ($2::bigint is null or p.price_from_minor >= $2)
                  and ($3::bigint is null or p.price_from_minor <= $3)
-                 and ($4::boolean is null or $4 = exists (select from variants v join stock s on s.sku = v.sku
-                     where v.product_id = p.id and v.removed_at is null and s.on_hand > s.reserved))
+                 and ($4::boolean is null or $4 = coalesce((select true from variants v join stock s on s.sku = v.sku
+                     where v.product_id = p.id and v.removed_at is null and s.on_hand > s.reserved limit 1), false))
                  and (lower(p.title), p.id) > (coalesce($8::text, ''),
                      coalesce($6, '00000000-0000-0000-0000-000000000000'::uuid))
              order by lower(p.title), p.id limit $7",

@@ -1,6 +1,6 @@
 //! Why a change to the catalogue is refused.
 
-use super::{OutOfLimits, Sku, Status};
+use super::{OutOfLimits, Sku};
 
 /// A rule of the catalogue that a change would break.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,14 +23,9 @@ pub enum CatalogueError {
     /// Another product has the SKU.
     #[error("Another product has the SKU {}.", .0.as_str())]
     SkuTaken(Sku),
-    /// Products do not go from this status to that.
+    /// An archived product cannot be sold again right away.
     #[error("An archived product must become a draft before it is sold again.")]
-    StatusChange {
-        /// The present status.
-        from: Status,
-        /// The one that was asked for.
-        to: Status,
-    },
+    ArchivedToActive,
     /// Less would be on hand than is reserved.
     #[error("Less would be on hand than is reserved.")]
     StockBelowReserved,

@@ -1,8 +1,17 @@
 //! Pictures: which kinds are taken, and how large they may be.
 
+use std::io::Cursor;
+
+use image::{ImageError, ImageFormat, ImageReader, Limits};
 use serde::{Deserialize, Serialize};
 
 use super::OutOfLimits;
+
+/// The most pixels on a side.
+const SIDE_MAX: u32 = 6_000;
+
+/// A small file can decode to gigabytes; an environment has 256 MB.
+const DECODED_BYTES_MAX: u64 = 96 * 1024 * 1024;
 
 /// The kinds of picture that every browser shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -34,6 +43,37 @@ impl MediaType {
             Self::Jpeg => "jpg",
             Self::Png => "png",
             Self::Webp => "webp",
+        }
+    }
+
+    /// Checks that `bytes` really are a picture of this kind, by decoding all of it.
+    /// Takes milliseconds per megapixel and up to 96 MiB.
+    ///
+    /// # Errors
+    /// They are another kind, damaged, or too many pixels.
+    pub fn verify(self, bytes: &[u8]) -> Result<(), OutOfLimits> {
+        let format = match self {
+            Self::Jpeg => ImageFormat::Jpeg,
+            Self::Png => ImageFormat::Png,
+            Self::Webp => ImageFormat::WebP,
+        };
+        if image::guess_format(bytes).ok() != Some(format) {
+            return Err(OutOfLimits(
+                "The upload is not a picture of the announced type.",
+            ));
+        }
+        let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+        let mut limits = Limits::default();
+        limits.max_image_width = Some(SIDE_MAX);
+        limits.max_image_height = Some(SIDE_MAX);
+        limits.max_alloc = Some(DECODED_BYTES_MAX);
+        reader.limits(limits);
+        match reader.decode() {
+            Ok(_) => Ok(()),
+            Err(ImageError::Limits(_)) => Err(OutOfLimits(
+                "The picture has more than 6000 pixels on a side, or more than 96 MiB in all.",
+            )),
+            Err(_) => Err(OutOfLimits("The upload is damaged.")),
         }
     }
 
@@ -85,6 +125,36 @@ mod tests {
             assert_eq!(MediaType::from_name(kind.as_str()), Some(kind));
         }
         assert_eq!(MediaType::from_name("image/svg+xml"), None);
+    }
+
+    fn drawn(format: ImageFormat, side: u32) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        image::RgbImage::new(side, side)
+            .write_to(&mut bytes, format)
+            .unwrap();
+        bytes.into_inner()
+    }
+
+    #[test]
+    fn picture_is_what_it_says_it_is() {
+        let png = drawn(ImageFormat::Png, 8);
+        assert_eq!(MediaType::Png.verify(&png), Ok(()));
+        assert_eq!(MediaType::Jpeg.verify(&drawn(ImageFormat::Jpeg, 8)), Ok(()));
+        assert_eq!(MediaType::Webp.verify(&drawn(ImageFormat::WebP, 8)), Ok(()));
+        assert!(MediaType::Jpeg.verify(&png).is_err(), "another kind");
+        assert!(
+            MediaType::Png.verify(&png[..png.len() / 2]).is_err(),
+            "half of it"
+        );
+        assert!(MediaType::Png.verify(b"<html>").is_err(), "no picture");
+        assert!(MediaType::Png.verify(b"").is_err(), "nothing");
+    }
+
+    #[test]
+    fn small_file_with_huge_picture_is_refused() {
+        let bomb = drawn(ImageFormat::Png, 6_001);
+        assert!(bomb.len() < 1_000_000);
+        assert!(MediaType::Png.verify(&bomb).unwrap_err().0.contains("6000"));
     }
 
     #[test]

@@ -8,6 +8,9 @@ use crate::domain::money::{Currency, Money};
 pub struct Price(i64);
 
 impl Price {
+    /// Nothing.
+    pub const FREE: Self = Self(0);
+
     /// The price that `money` is in a shop that trades in `currency`.
     ///
     /// # Errors

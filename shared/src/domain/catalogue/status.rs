@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::CatalogueError;
+
 /// Where a product stands.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, sqlx::Type,
@@ -18,10 +20,16 @@ pub enum Status {
 }
 
 impl Status {
-    /// Whether a product may go from this status to `next`. What was archived is
-    /// looked at again, as a draft, before it is sold again.
-    pub const fn may_become(self, next: Self) -> bool {
-        !matches!((self, next), (Self::Archived, Self::Active))
+    /// Lets a product of this status go to `next`, if there is one. What was
+    /// archived is looked at again, as a draft, before it is sold again.
+    ///
+    /// # Errors
+    /// It may not.
+    pub fn check_change(self, next: Option<Self>) -> Result<(), CatalogueError> {
+        match (self, next) {
+            (Self::Archived, Some(Self::Active)) => Err(CatalogueError::ArchivedToActive),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -31,14 +39,15 @@ mod tests {
 
     #[test]
     fn archived_product_becomes_a_draft_first() {
-        assert!(!Archived.may_become(Active));
+        assert!(Archived.check_change(Some(Active)).is_err());
+        assert_eq!(Archived.check_change(None), Ok(()));
         for (from, to) in [
             (Draft, Active),
             (Active, Draft),
             (Archived, Draft),
             (Active, Archived),
         ] {
-            assert!(from.may_become(to), "{from:?} to {to:?}");
+            assert_eq!(from.check_change(Some(to)), Ok(()), "{from:?} to {to:?}");
         }
     }
 }
