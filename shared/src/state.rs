@@ -9,6 +9,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use crate::config::Config;
 use crate::dynamo::Tables;
 use crate::dynamo::sessions::Sessions;
+use crate::http::ReadCache;
 use crate::providers::mail::Mail;
 use crate::providers::payments::Payments;
 use crate::http::ReadCache;
