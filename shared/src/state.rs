@@ -8,10 +8,10 @@ use aws_config::{BehaviorVersion, SdkConfig};
 
 use crate::config::Config;
 use crate::dynamo::Tables;
-use crate::providers::payments::Payments;
 use crate::dynamo::sessions::Sessions;
 use crate::http::ReadCache;
 use crate::providers::objects::Objects;
+use crate::providers::payments::Payments;
 use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
 use crate::providers::signing::{Signer, Verifier};

@@ -3,14 +3,14 @@
 use serde_json::json;
 
 use super::{ApiError, Kind};
-use crate::domain::order::OrderError;
 use crate::domain::accounts::AccountError;
 use crate::domain::catalogue::CatalogueError;
+use crate::domain::order::OrderError;
 use crate::dynamo::DynamoError;
 use crate::operations::OperationError;
 use crate::providers::objects::ObjectError;
-use crate::providers::payments::PaymentError;
 use crate::providers::passwords::PasswordError;
+use crate::providers::payments::PaymentError;
 use crate::providers::secrets::SecretError;
 use crate::providers::signing::{SignError, TokenError};
 use crate::store::{ChangeError, StoreError};

@@ -1,8 +1,8 @@
 //! What is outside: secrets, queues, objects, payments, mail.
 
 pub mod objects;
-pub mod payments;
 pub mod passwords;
+pub mod payments;
 pub mod queues;
 pub mod secrets;
 pub mod signing;

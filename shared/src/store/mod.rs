@@ -1,7 +1,7 @@
 //! All SQL, a file per noun; `database.rs` knows the nodes and their pools.
 
-pub mod audit;
 pub mod accounts;
+pub mod audit;
 pub mod categories;
 pub mod database;
 mod errors;
@@ -14,13 +14,13 @@ pub mod orders;
 pub mod outbox;
 pub mod payment_methods;
 pub mod payments;
+pub mod products;
 pub mod rates;
 pub mod refunds;
 pub mod reservations;
-pub mod wallets;
-pub mod webhooks;
-pub mod products;
 pub mod stock;
 pub mod variants;
+pub mod wallets;
+pub mod webhooks;
 
 pub use errors::{ChangeError, OnConstraint, StoreError};
