@@ -14,6 +14,7 @@ use crate::providers::mail::Mail;
 use crate::providers::payments::Payments;
 use crate::http::ReadCache;
 use crate::providers::objects::Objects;
+use crate::providers::payments::Payments;
 use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
 use crate::providers::signing::{Signer, Verifier};
