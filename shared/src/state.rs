@@ -8,6 +8,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 
 use crate::config::Config;
 use crate::dynamo::Tables;
+use crate::providers::probes::Probes;
 use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
 use crate::providers::signing::Verifier;
@@ -29,6 +30,8 @@ pub struct Parts {
     pub secrets: Secrets,
     /// Access tokens.
     pub verifier: Verifier,
+    /// Whether what is outside is there.
+    pub probes: Probes,
 }
 
 /// A cheap handle on the parts.
@@ -51,6 +54,11 @@ impl AppState {
             .retry_config(RetryConfig::disabled())
             .load()
             .await;
+        Self::assemble(config, aws)
+    }
+
+    /// Builds every part on clients' settings that are already there.
+    pub fn assemble(config: Config, aws: SdkConfig) -> Self {
         let secrets = Secrets::new(&aws);
         let verifier = Verifier::new(
             secrets.clone(),
@@ -62,6 +70,7 @@ impl AppState {
             database: Database::new(&config, secrets.clone()),
             tables: Tables::new(&aws, &config),
             queues: Queues::new(&aws, &config),
+            probes: Probes::new(&aws, &config, secrets.clone()),
             secrets,
             verifier,
             aws,

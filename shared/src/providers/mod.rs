@@ -1,6 +1,8 @@
 //! What is outside: secrets, queues, objects, payments, mail.
 
+pub mod functions;
 pub mod objects;
+pub mod probes;
 pub mod queues;
 pub mod secrets;
 pub mod signing;

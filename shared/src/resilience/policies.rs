@@ -204,6 +204,13 @@ pub const PUBLIC_KEYS_TTL: Duration = Duration::from_secs(30);
 /// An unknown key id causes a read at most this often.
 pub const PUBLIC_KEYS_MISS_INTERVAL: Duration = Duration::from_secs(5);
 
+/// When to ask again after readiness said that the shop cannot sell.
+pub const READINESS_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// How long a warmed environment stays busy, so that the next of several
+/// warm-ups at once finds another one. Longer than it takes to send them all.
+pub const WARM_UP_HOLD: Duration = Duration::from_millis(300);
+
 /// The row of an intent.
 pub const fn policy(intent: Intent) -> &'static Policy {
     &POLICIES[intent as usize]
