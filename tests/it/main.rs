@@ -1,1 +1,7 @@
 //! One test binary.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod offline;
+mod openapi;
+mod ops;
+mod warmer;

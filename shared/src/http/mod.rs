@@ -3,6 +3,8 @@
 mod body;
 mod caller;
 mod domain_errors;
+#[cfg(test)]
+mod edge_tests;
 mod error;
 pub mod idempotency;
 mod layers;
