@@ -3,9 +3,12 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::StatusCode;
 use axum::response::Response;
 use http_body_util::BodyExt;
 use ops::{Condition, Health, Readiness};
+use serde_json::json;
+use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use crate::offline::{NOWHERE, replay, state};
@@ -66,6 +69,61 @@ async fn readiness_with_everything_gone_is_told_check_by_check() {
         assert_eq!(check.status, Condition::Unhealthy, "{name}");
         assert!(check.detail.is_some(), "{name}");
     }
+}
+
+/// AWS and the payment provider, where all answer and one refuses.
+async fn everything_outside(request: Request) -> (StatusCode, String) {
+    let target = request.headers().get("x-amz-target");
+    let target = target.map_or("", |value| value.to_str().unwrap());
+    match (request.method().as_str(), request.uri().path()) {
+        ("HEAD", "/media/") => (StatusCode::FORBIDDEN, String::new()),
+        ("GET", "/v1/balance") => (StatusCode::UNAUTHORIZED, "{}".to_owned()),
+        ("POST", _) if target == "DynamoDB_20120810.DescribeTable" => {
+            let error =
+                json!({"__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"});
+            (StatusCode::BAD_REQUEST, error.to_string())
+        }
+        ("POST", _) if target == "secretsmanager.GetSecretValue" => {
+            let login = json!({"username": "ops", "password": "secret"}).to_string();
+            (StatusCode::OK, json!({"SecretString": login}).to_string())
+        }
+        ("POST", _) if target == "AmazonSQS.GetQueueAttributes" => {
+            (StatusCode::OK, "{}".to_owned())
+        }
+        other => panic!("{other:?} {target}"),
+    }
+}
+
+#[tokio::test]
+async fn refusal_is_an_answer_and_a_missing_table_is_not() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let queue = format!("{endpoint}/orders");
+    let variables = [
+        ("STRIPE_BASE_URL", endpoint.as_str()),
+        ("ORDERS_QUEUE_URL", &queue),
+    ];
+    let router = ops::router(state(&endpoint, &variables));
+    let outside = Router::new().fallback(everything_outside);
+    let response = tokio::select! {
+        served = axum::serve(listener, outside) => panic!("{served:?}"),
+        response = replay(router, "ops-ready.json") => response,
+    };
+    let readiness: Readiness = serde_json::from_str(&body(response).await).unwrap();
+    for name in ["sqs", "s3", "secretsmanager", "payments"] {
+        let check = &readiness.checks[name];
+        assert_eq!(check.status, Condition::Healthy, "{name}: {check:?}");
+    }
+    let dynamodb = &readiness.checks["dynamodb"];
+    assert_eq!(dynamodb.status, Condition::Unhealthy);
+    assert_eq!(
+        dynamodb.detail.as_deref(),
+        Some("ResourceNotFoundException")
+    );
+    // The login is there now; the node is not.
+    let primary = &readiness.checks["database_primary"];
+    assert_eq!(primary.detail.as_deref(), Some("no node accepts writes"));
+    assert_eq!(readiness.score, "4/6");
 }
 
 #[tokio::test]

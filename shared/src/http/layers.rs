@@ -128,7 +128,7 @@ fn conform(response: Response) -> Response {
 
 fn is_json(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE);
-    content_type.is_some_and(|value| value.as_bytes().ends_with(b"json"))
+    content_type.is_some_and(|value| value.to_str().is_ok_and(|text| text.contains("json")))
 }
 
 /// A well-formed incoming id is kept, so that a caller can follow its request.

@@ -268,6 +268,14 @@ const ROUTES: &[Route] = &[
             Intent::DatabaseWrite,
         ],
     },
+    // Readiness asks everything at the same moment; this takes longest: login, nodes, schema.
+    Route {
+        calls: &[
+            Intent::SecretRead,
+            Intent::DatabaseConnect,
+            Intent::DatabaseRead,
+        ],
+    },
 ];
 
 const _: () = {

@@ -29,12 +29,12 @@ export function spans(text) {
 }
 
 /** A button that copies what `text` gives. */
-export function copyButton(text) {
-  const button = h("button", { type: "button", class: "quiet" }, "Copy");
+export function copyButton(label, text) {
+  const button = h("button", { type: "button", class: "quiet" }, label);
   button.addEventListener("click", async () => {
     await navigator.clipboard.writeText(text());
     button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    setTimeout(() => { button.textContent = label; }, 1500);
   });
   return button;
 }

@@ -65,7 +65,10 @@ export function limits(node) {
 export function schemaView(node, depth = 0, seen = []) {
   const schema = flat(node);
   const choices = schema.oneOf ?? schema.anyOf;
-  if (choices) return choices.map((choice) => schemaView(choice, depth, seen));
+  if (choices) {
+    const views = choices.map((choice) => schemaView(choice, depth, seen)).filter((view) => view.length);
+    return views.flatMap((view, index) => (index ? [h("div", { class: "type" }, "or"), ...view] : view));
+  }
   if (types(schema).includes("array")) return schemaView(schema.items, depth, seen);
   const values = schema.additionalProperties;
   const properties = { ...schema.properties };
@@ -111,9 +114,16 @@ export function example(node, depth = 0) {
   return type === "string" ? FORMATS[schema.format] ?? "text" : null;
 }
 
+/** What is optional and may be null is left out of examples: most requests do without it. */
+function isNullable(node) {
+  const schema = flat(node);
+  return types(schema).includes("null") || (schema.oneOf ?? schema.anyOf ?? []).some(isNullable);
+}
+
 function pick(schema, depth) {
   if (depth > 5) return {};
-  const entries = Object.entries(schema.properties ?? {});
+  const entries = Object.entries(schema.properties ?? {})
+    .filter(([name, property]) => schema.required?.includes(name) || !isNullable(property));
   return Object.fromEntries(entries.map(([name, property]) => [name, example(property, depth + 1)]));
 }
 

@@ -30,7 +30,7 @@ export function tryView({ method, path, operation, parameters, token, onToken })
   return h("form", { class: "try", onsubmit: submit, oninput: refresh },
     fields.map(({ row }) => row),
     body && h("label", { class: "field" }, h("span", {}, "Body ", h("small", {}, media[0])), body),
-    h("div", { class: "buttons" }, button, copyButton(() => curl.textContent)),
+    h("div", { class: "buttons" }, button, copyButton("Copy for curl", () => curl.textContent)),
     curl, answer);
 }
 
