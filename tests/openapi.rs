@@ -1,8 +1,12 @@
 //! The contract: the functions' own documentation, merged into one document.
 
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{Components, InfoBuilder, OpenApi, OpenApiBuilder, ServerBuilder, Tag};
+use utoipa::openapi::{
+    Components, ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Response,
+    ResponseBuilder, ServerBuilder, Tag,
+};
 use utoipa_axum::router::OpenApiRouter;
 
 /// Where the committed document is.
@@ -23,13 +27,12 @@ const DESCRIPTION: &str = "What a client of Holdfast may rely on.\n\n\
 const TAGS: &[(&str, &str)] = &[
     ("accounts", "Registering, signing in, sessions and keys."),
     ("catalogue", "Products, categories, stock and pictures."),
-    ("carts", "What a customer is about to buy."),
-    ("orders", "Checkout, and what becomes of an order."),
     (
-        "payments",
-        "Payment methods, wallets and the provider's webhook.",
+        "buying",
+        "Carts, checkout, orders, payment methods and wallets.",
     ),
-    ("administration", "What only admins may change."),
+    ("rates", "Shipping and tax by country."),
+    ("webhooks", "What the payment provider tells us."),
     ("operations", "Health and this documentation."),
 ];
 
@@ -57,6 +60,7 @@ pub fn document() -> OpenApi {
         components.add_security_scheme(BEARER, SecurityScheme::Http(token));
     }
     document.tags = Some(tags());
+    operations(&mut document).for_each(add_problems);
     document
 }
 
@@ -82,6 +86,67 @@ pub fn functions() -> [(&'static str, OpenApi); 4] {
         ("checkout", part(checkout::routes())),
         ("ops", part(ops::routes())),
     ]
+}
+
+fn operations(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
+    let items = document.paths.paths.values_mut();
+    items.flat_map(|item| {
+        [
+            item.get.as_mut(),
+            item.post.as_mut(),
+            item.put.as_mut(),
+            item.patch.as_mut(),
+            item.delete.as_mut(),
+        ]
+        .into_iter()
+        .flatten()
+    })
+}
+
+/// The problems that come from the edge and not from a handler, so that no handler has to list them.
+fn add_problems(operation: &mut Operation) {
+    let mut problems = vec![("default", "Another problem.")];
+    if operation
+        .security
+        .as_ref()
+        .is_some_and(|all| !all.is_empty())
+    {
+        problems.push(("401", "No access token, or one that is not valid any more."));
+    }
+    if takes_header(operation, "Idempotency-Key") {
+        problems.push((
+            "400",
+            "The `Idempotency-Key` is missing, or the body cannot be read.",
+        ));
+        problems.push(("409", "The first request with this key is still running."));
+    }
+    if takes_header(operation, "If-Match") {
+        problems.push(("412", "It has changed since it was read."));
+        problems.push(("428", "`If-Match` is missing."));
+    }
+    for (status, description) in problems {
+        let responses = &mut operation.responses.responses;
+        let problem = || RefOr::T(problem(description));
+        responses.entry(status.to_owned()).or_insert_with(problem);
+    }
+}
+
+fn takes_header(operation: &Operation, name: &str) -> bool {
+    let parameters = operation.parameters.iter().flatten();
+    parameters.into_iter().any(|parameter| match parameter {
+        RefOr::T(parameter) => parameter.name.eq_ignore_ascii_case(name),
+        RefOr::Ref(_) => false,
+    })
+}
+
+fn problem(description: &str) -> Response {
+    let body = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .build();
+    ResponseBuilder::new()
+        .description(description)
+        .content("application/problem+json", body)
+        .build()
 }
 
 fn tags() -> Vec<Tag> {

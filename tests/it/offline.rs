@@ -13,10 +13,10 @@ use shared::state::AppState;
 use tower::ServiceExt;
 
 /// Nobody listens there: the port is privileged and belongs to `discard`.
-pub const NOWHERE: &str = "http://127.0.0.1:9";
+pub(crate) const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// A state whose AWS is at `endpoint`, with `variables` beside the least that is needed.
-pub fn state(endpoint: &str, variables: &[(&str, &str)]) -> AppState {
+pub(crate) fn state(endpoint: &str, variables: &[(&str, &str)]) -> AppState {
     let least = [
         ("STAGE", "test"),
         ("DB_HOSTS", "127.0.0.1:9"),
@@ -54,7 +54,7 @@ fn aws(endpoint: &str) -> SdkConfig {
 }
 
 /// Sends the API event in `events/<name>` through `router`.
-pub async fn replay(router: Router, name: &str) -> Response {
+pub(crate) async fn replay(router: Router, name: &str) -> Response {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../events")
         .join(name);

@@ -41,8 +41,11 @@ async fn warm(functions: &Functions, target: &WarmTarget) -> Warmed {
     let invocations = (0..target.concurrency).map(|_| functions.invoke(&target.function, &payload));
     let answers = join_all(invocations).await;
     for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
-        let cause = std::error::Error::source(error).map(ToString::to_string);
-        tracing::warn!(function = target.function, error = %error, cause, "not warmed");
+        tracing::warn!(
+            function = target.function,
+            error = chain(error),
+            "not warmed"
+        );
     }
     let answered = answers.iter().filter(|answer| answer.is_ok()).count();
     let asked = target.concurrency;
@@ -52,4 +55,14 @@ async fn warm(functions: &Functions, target: &WarmTarget) -> Warmed {
         asked,
         answered,
     }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut chain = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        chain = format!("{chain}: {cause}");
+        next = cause.source();
+    }
+    chain
 }
