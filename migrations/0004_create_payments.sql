@@ -12,27 +12,31 @@ create table payment_attempts (
     provider_payment_id text,
     client_secret text,
     state text not null default 'started',
+    -- Whoever charges holds this lease; without an outcome at its end, the outcome is unknown.
+    leased_until timestamptz,
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
     constraint payment_attempts_number_unique unique (order_id, number),
     constraint payment_attempts_provider_key_unique unique (provider_key),
     constraint payment_attempts_provider_payment_unique unique (provider_payment_id),
     constraint payment_attempts_method_known check (method in ('card', 'wallet')),
+    -- pending: proven not charged; started: being charged; unknown: it may have been charged.
     constraint payment_attempts_state_known check (state in (
-        'started', 'requires_action', 'unknown', 'captured', 'declined', 'cancelled'))
+        'pending', 'started', 'requires_action', 'unknown', 'captured', 'declined', 'cancelled'))
 );
 -- At most one attempt of an order may end in a charge.
 create unique index payment_attempts_one_open on payment_attempts (order_id)
-    where state in ('started', 'requires_action', 'unknown', 'captured');
+    where state in ('pending', 'started', 'requires_action', 'unknown', 'captured');
+create index payment_attempts_unsettled on payment_attempts (updated_at) where state in ('pending', 'started', 'unknown');
 
 -- The truth about money: append-only, a payment's status is a fold of it.
 create table payment_events (
     id uuid primary key,
     order_id uuid not null references orders (id),
-    attempt_id uuid references payment_attempts (id),
     kind text not null,
     amount_minor bigint not null,
-    reference text,
+    -- The attempt or the refund that it happened to.
+    reference text not null,
     at timestamptz not null default clock_timestamp(),
     constraint payment_events_kind_known check (kind in (
         'started', 'authentication_required', 'unknown', 'captured', 'declined', 'cancelled',

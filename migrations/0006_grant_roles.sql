@@ -16,12 +16,16 @@ begin
     end loop;
 end $$;
 
-grant select, insert, update on users, mail_tokens to auth;
+grant select, insert, update on users to auth;
+-- The mailer makes a token when it sends it, so that none ever waits in a queue.
+grant select, update on mail_tokens to auth;
+grant insert on mail_tokens to mailer;
 grant insert on wallets to auth;
 grant select, insert on outbox, aggregates to auth;
 grant update on aggregates, outbox to auth;
 
 grant select, insert, update on categories, products, variants, stock, images, idempotency_keys to products;
+grant select, insert on search_words to products;
 grant delete on images to products;
 grant select, insert on stock_adjustments to products;
 grant select, insert, update on outbox, aggregates to products;
@@ -40,4 +44,4 @@ grant select, insert, delete on inbox to order_worker, mailer, sweeper;
 grant delete on outbox, idempotency_keys, mail_tokens to sweeper;
 grant select on mail_tokens to sweeper;
 
-grant select on users, orders, order_lines to mailer;
+grant select on users, orders, order_lines, fulfilments to mailer;

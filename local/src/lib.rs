@@ -1,1 +1,16 @@
-//! The local cloud.
+//! The local cloud: everything that the deployed system stands on, on this machine and on loopback.
+//!
+//! The command line starts and stops it, tests use it; nothing that is deployed knows of it.
+
+pub mod aws;
+pub mod front;
+pub mod payments;
+pub mod ports;
+pub mod postgres;
+pub mod process;
+pub mod smtp;
+pub mod stack;
+pub mod tools;
+
+pub use process::Service;
+pub use stack::{Port, Stack};

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::domain::address::Country;
 use crate::domain::money::Currency;
 
 /// Everything that a function is told from outside.
@@ -105,6 +106,8 @@ pub struct ShopConfig {
     pub url: String,
     /// The one currency.
     pub currency: Currency,
+    /// Where a cart is priced for before an address is known.
+    pub country: Country,
     /// The sender of mails.
     pub mail_from: String,
 }
@@ -258,13 +261,13 @@ impl ShopConfig {
         let name = reader.text_or("SHOP_NAME", "Holdfast");
         let url = reader.text("SHOP_URL");
         let mail_from = reader.text("MAIL_FROM");
-        let code = reader.text_or("SHOP_CURRENCY", "EUR");
-        let currency = Currency::try_from(code.as_str());
-        let currency = currency.or_else(|error| reader.fault("SHOP_CURRENCY", error).ok_or(()));
+        let currency = reader.parsed("SHOP_CURRENCY", "EUR", |code| Currency::try_from(code));
+        let country = reader.parsed("SHOP_COUNTRY", "DE", |code| Country::try_from(code));
         Some(Self {
             name,
             url: url?,
-            currency: currency.ok()?,
+            currency: currency?,
+            country: country?,
             mail_from: mail_from?,
         })
     }
@@ -309,6 +312,18 @@ impl Reader {
                 default
             }
         }
+    }
+
+    fn parsed<T, E: fmt::Display>(
+        &mut self,
+        name: &str,
+        default: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.text_or(name, default);
+        parse(&text)
+            .map_err(|error| self.fault::<()>(name, error))
+            .ok()
     }
 
     /// A list as JSON or as comma-separated values.

@@ -1,8 +1,8 @@
 //! The crate that every function shares.
 //!
-//! Who may import whom: functions use `http`, `events`, `state`, `config` and
-//! `telemetry`; these use `store`, `dynamo` and `providers`; those use
-//! `resilience`. Everything may use `domain`, which uses none of ours.
+//! Who may import whom: functions use `http`, `events`, `operations`, `state`,
+//! `config` and `telemetry`; these use `store`, `dynamo` and `providers`; those
+//! use `resilience`. Everything may use `domain`, which uses none of ours.
 
 // The AWS clients' futures are nested deeply.
 #![recursion_limit = "256"]
@@ -14,6 +14,7 @@ pub mod domain;
 pub mod dynamo;
 pub mod events;
 pub mod http;
+pub mod operations;
 pub mod providers;
 pub mod resilience;
 pub mod state;

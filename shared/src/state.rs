@@ -8,10 +8,13 @@ use aws_config::{BehaviorVersion, SdkConfig};
 
 use crate::config::Config;
 use crate::dynamo::Tables;
+use crate::dynamo::sessions::Sessions;
+use crate::http::ReadCache;
+use crate::providers::payments::Payments;
 use crate::providers::probes::Probes;
 use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
-use crate::providers::signing::Verifier;
+use crate::providers::signing::{Signer, Verifier};
 use crate::store::database::Database;
 
 /// The parts; nothing here connects before it is used.
@@ -24,14 +27,22 @@ pub struct Parts {
     pub database: Database,
     /// DynamoDB.
     pub tables: Tables,
+    /// Sessions, on DynamoDB.
+    pub sessions: Sessions,
     /// SQS.
     pub queues: Queues,
     /// Secrets Manager.
     pub secrets: Secrets,
+    /// The payment provider.
+    pub payments: Payments,
     /// Access tokens.
     pub verifier: Verifier,
     /// Whether what is outside is there.
     pub probes: Probes,
+    /// New access tokens; only `auth` may read its keys.
+    pub signer: Signer,
+    /// Reads that many callers share.
+    pub reads: ReadCache,
 }
 
 /// A cheap handle on the parts.
@@ -66,13 +77,24 @@ impl AppState {
             &config.token_issuer,
             &config.token_audience,
         );
+        let signer = Signer::new(
+            secrets.clone(),
+            &config.secrets.jwt_private,
+            &config.token_issuer,
+            &config.token_audience,
+        );
+        let tables = Tables::new(&aws, &config);
         Self(Arc::new(Parts {
             database: Database::new(&config, secrets.clone()),
-            tables: Tables::new(&aws, &config),
+            sessions: Sessions::new(&tables),
+            tables,
             queues: Queues::new(&aws, &config),
             probes: Probes::new(&aws, &config, secrets.clone()),
+            payments: Payments::new(&config, secrets.clone()),
             secrets,
             verifier,
+            signer,
+            reads: ReadCache::new(config.cache_ttl),
             aws,
             config,
         }))

@@ -1,14 +1,35 @@
-//! The routes of `auth`.
+//! The routes of `auth`: accounts, sessions, and the keys that tokens verify with.
 #![recursion_limit = "256"]
 
+mod accounts;
+mod keys;
+mod registration;
+mod sessions;
+mod sign_in;
+mod verification;
+
 use axum::Router;
-use shared::http;
+use shared::http::{self, BASE_PATH};
 use shared::state::AppState;
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// Every route, with its documentation.
 pub fn routes() -> OpenApiRouter<AppState> {
+    let accounts = OpenApiRouter::new()
+        .routes(routes!(registration::register))
+        .routes(routes!(sessions::login))
+        .routes(routes!(sessions::refresh))
+        .routes(routes!(sessions::logout))
+        .routes(routes!(sessions::logout_all))
+        .routes(routes!(sessions::list_sessions))
+        .routes(routes!(sessions::end_session))
+        .routes(routes!(verification::verify_email))
+        .routes(routes!(verification::resend_verification))
+        .routes(routes!(accounts::get_me, accounts::change_me));
     OpenApiRouter::new()
+        .nest(BASE_PATH, accounts)
+        .routes(routes!(keys::jwks))
 }
 
 /// The function's service.

@@ -1,1 +1,25 @@
-//! The order-worker function.
+//! `order-worker`: what is left to do for an order, one message at a time.
+#![recursion_limit = "256"]
+
+use shared::domain::events::{Envelope, Event};
+use shared::events::Failure;
+use shared::operations::{refund_order, settle_payment};
+use shared::state::AppState;
+
+/// Handles one event. What it does may have been done before: each operation
+/// looks at what is stored, so the inbox of this consumer is the state itself.
+///
+/// # Errors
+/// The message goes back to its queue.
+pub async fn handle(state: AppState, _: Envelope, event: Event) -> Result<(), Failure> {
+    match event {
+        Event::PaymentDue { order_id } => settle_payment::settle_payment(&state, order_id).await,
+        Event::WebhookReceived { provider_event_id } => {
+            settle_payment::apply_webhook(&state, &provider_event_id).await
+        }
+        Event::RefundDue { refund_id, .. } => refund_order::make(&state, refund_id).await,
+        // Sent to other queues.
+        _ => return Err(Failure::again("the event is not for this queue")),
+    }
+    .map_err(Failure::again)
+}

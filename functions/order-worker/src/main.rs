@@ -1,2 +1,8 @@
-//! Starts the order-worker function.
-fn main() {}
+//! Starts `order-worker`.
+#![recursion_limit = "256"]
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let state = shared::state::start().await?;
+    shared::events::serve_batches(state, order_worker::handle).await
+}

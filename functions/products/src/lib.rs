@@ -1,14 +1,36 @@
 //! The routes of `products`.
 #![recursion_limit = "256"]
 
+pub mod bodies;
+pub mod categories;
+pub mod listing;
+pub mod ownership;
+pub mod products;
+pub mod stock;
+pub mod views;
+
 use axum::Router;
 use shared::http;
 use shared::state::AppState;
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// Every route, with its documentation.
 pub fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
+    let routes = OpenApiRouter::new()
+        .routes(routes!(listing::list_products, products::post_product))
+        .routes(routes!(
+            products::get_product,
+            products::patch_product,
+            products::delete_product
+        ))
+        .routes(routes!(stock::post_stock_adjustment))
+        .routes(routes!(
+            categories::list_categories,
+            categories::post_category
+        ))
+        .routes(routes!(categories::patch_category));
+    OpenApiRouter::new().nest(http::BASE_PATH, routes)
 }
 
 /// The function's service.

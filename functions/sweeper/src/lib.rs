@@ -1,1 +1,99 @@
-//! The sweeper function.
+//! `sweeper`: every minute, whatever was left over.
+#![recursion_limit = "256"]
+
+use lambda_runtime::Error;
+use serde_json::{Value, json};
+use shared::events;
+use shared::operations::{OperationError, refund_order, settle_payment};
+use shared::state::AppState;
+use shared::store::{database, orders, payments, refunds};
+use uuid::Uuid;
+
+/// Orders and refunds per run and job; what is left over is next minute's.
+const PER_RUN: i64 = 100;
+
+/// Runs every job. One that fails does not keep the others from running.
+///
+/// # Errors
+/// Some job failed, after all have run: the schedule's alarm is to see it.
+pub async fn run(state: AppState) -> Result<Value, Error> {
+    let payments = settle_payments(&state).await;
+    let refunds = make_refunds(&state).await;
+    let reservations = expire_reservations(&state).await;
+    // Last, because the others add events.
+    let events = events::sweep(&state).await.map_err(OperationError::from);
+    let jobs = [
+        ("payments", payments),
+        ("refunds", refunds),
+        ("reservations", reservations),
+        ("events", events),
+    ];
+    report(jobs)
+}
+
+fn report(jobs: [(&'static str, Result<usize, OperationError>); 4]) -> Result<Value, Error> {
+    let mut done = json!({});
+    let mut failed = Vec::new();
+    for (job, result) in jobs {
+        match result {
+            Ok(count) => done[job] = count.into(),
+            Err(error) => {
+                tracing::error!(
+                    job,
+                    error = shared::telemetry::chain(&error),
+                    "the job failed"
+                );
+                failed.push(job);
+            }
+        }
+    }
+    tracing::info!(done = %done, "swept");
+    if failed.is_empty() {
+        Ok(done)
+    } else {
+        Err(format!("failed: {}", failed.join(", ")).into())
+    }
+}
+
+/// Charges what is due, and finds out what is unknown.
+async fn settle_payments(state: &AppState) -> Result<usize, OperationError> {
+    let mut tx = state.database.begin().await?;
+    let due = payments::unsettled_orders(&mut tx, PER_RUN).await?;
+    database::commit(tx).await?;
+    each(&due, |order| settle_payment::settle_payment(state, order)).await
+}
+
+/// Makes refunds that no message has made.
+async fn make_refunds(state: &AppState) -> Result<usize, OperationError> {
+    let mut tx = state.database.begin().await?;
+    let due = refunds::unsettled(&mut tx, PER_RUN).await?;
+    database::commit(tx).await?;
+    each(&due, |refund| refund_order::make(state, refund)).await
+}
+
+/// Ends orders whose customer did not authenticate in time.
+async fn expire_reservations(state: &AppState) -> Result<usize, OperationError> {
+    let mut tx = state.database.begin().await?;
+    let due = orders::expired_reservations(&mut tx, PER_RUN).await?;
+    database::commit(tx).await?;
+    each(&due, |order| {
+        settle_payment::expire_reservation(state, order)
+    })
+    .await
+}
+
+/// Goes through all, one after the other. One that fails does not keep the
+/// others waiting; the first failure is told at the end.
+async fn each<F>(ids: &[Uuid], work: impl Fn(Uuid) -> F) -> Result<usize, OperationError>
+where
+    F: Future<Output = Result<(), OperationError>>,
+{
+    let mut result = Ok(ids.len());
+    for id in ids {
+        if let Err(error) = work(*id).await {
+            tracing::warn!(id = %id, error = shared::telemetry::chain(&error), "left for the next run");
+            result = result.and(Err(error));
+        }
+    }
+    result
+}

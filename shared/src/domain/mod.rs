@@ -2,7 +2,15 @@
 //! Nothing here knows of HTTP, SQL, AWS or the time of day.
 
 pub mod accounts;
+pub mod address;
+pub mod cart;
+pub mod catalogue;
 pub mod events;
 pub mod idempotency;
 pub mod ids;
 pub mod money;
+pub mod order;
+pub mod payment;
+pub mod pricing;
+pub mod secrets;
+pub mod sessions;

@@ -1,5 +1,8 @@
 //! Tables on DynamoDB. They make things faster or reachable, never correct.
 
+pub mod carts;
+pub mod sessions;
+
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 
@@ -24,15 +27,22 @@ pub enum DynamoError {
 impl From<CallError<AwsError>> for DynamoError {
     fn from(error: CallError<AwsError>) -> Self {
         match &error {
-            CallError::Failed { source, .. }
-                if source.code == "ConditionalCheckFailedException" =>
-            {
-                Self::ConditionFailed
-            }
+            CallError::Failed { source, .. } if is_condition(&source.code) => Self::ConditionFailed,
             _ if error.class() == Class::Transient => Self::Unavailable(error),
             _ => Self::Defect(error.into()),
         }
     }
+}
+
+/// A transaction is cancelled when one of its conditions fails, or when another
+/// one is at the same items: either way it is read and tried again.
+fn is_condition(code: &str) -> bool {
+    [
+        "ConditionalCheckFailedException",
+        "TransactionCanceledException",
+        "TransactionConflictException",
+    ]
+    .contains(&code)
 }
 
 impl From<serde_dynamo::Error> for DynamoError {

@@ -98,16 +98,10 @@ where
 }
 
 fn log_failure(message: &SqsMessage, failure: &Failure) {
-    let mut chain = failure.to_string();
-    let mut next = std::error::Error::source(failure);
-    while let Some(cause) = next {
-        chain = format!("{chain}: {cause}");
-        next = cause.source();
-    }
     let message_id = message.message_id.as_deref().unwrap_or_default();
     tracing::warn!(
         messaging.message.id = message_id,
-        error = chain,
+        error = telemetry::chain(failure),
         "the message goes back"
     );
 }

@@ -59,6 +59,9 @@ impl FromRequestParts<AppState> for Anyone {
         }
         let token = bearer(parts).ok_or_else(|| ApiError::new(Kind::Unauthorized))?;
         let claims = state.verifier.verify(token).await?;
+        if state.sessions.is_over(&claims).await {
+            return Err(ApiError::new(Kind::Unauthorized));
+        }
         Ok(Self(Some(User(claims))))
     }
 }

@@ -1,11 +1,19 @@
 //! From the errors of the inside, which know nothing of HTTP, to what clients see.
 
+use serde_json::json;
+
 use super::{ApiError, Kind};
+use crate::domain::accounts::AccountError;
+use crate::domain::catalogue::CatalogueError;
+use crate::domain::order::OrderError;
 use crate::dynamo::DynamoError;
+use crate::operations::OperationError;
 use crate::providers::objects::ObjectError;
+use crate::providers::passwords::PasswordError;
+use crate::providers::payments::PaymentError;
 use crate::providers::secrets::SecretError;
-use crate::providers::signing::TokenError;
-use crate::store::StoreError;
+use crate::providers::signing::{SignError, TokenError};
+use crate::store::{ChangeError, StoreError};
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
@@ -22,12 +30,74 @@ impl From<sqlx::Error> for ApiError {
     }
 }
 
+impl<E: Into<Self>> From<ChangeError<E>> for ApiError {
+    fn from(error: ChangeError<E>) -> Self {
+        match error {
+            ChangeError::Refused(refusal) => refusal.into(),
+            ChangeError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CatalogueError> for ApiError {
+    fn from(error: CatalogueError) -> Self {
+        let reason = error.to_string();
+        match error {
+            CatalogueError::UnknownCategory => Self::invalid("/category", reason),
+            CatalogueError::UnknownParent => Self::invalid("/parent", reason),
+            CatalogueError::NotThatImage(_) => Self::new(Kind::Invalid).detail(reason),
+            CatalogueError::CategoryTaken
+            | CatalogueError::CategoryCircle
+            | CatalogueError::SlugsTaken
+            | CatalogueError::SkuTaken(_)
+            | CatalogueError::StatusChange { .. }
+            | CatalogueError::StockBelowReserved
+            | CatalogueError::StockTooLarge
+            | CatalogueError::TooManyImages => Self::new(Kind::Conflict).detail(reason),
+        }
+    }
+}
+
 impl From<DynamoError> for ApiError {
     fn from(error: DynamoError) -> Self {
         match error {
             DynamoError::Unavailable(_) => Self::unavailable(error),
             DynamoError::ConditionFailed => Self::new(Kind::Conflict),
             DynamoError::Defect(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        let pointer = match error {
+            AccountError::Credentials => return Self::new(Kind::InvalidCredentials),
+            AccountError::Email => "/email",
+            AccountError::Name => "/name",
+            AccountError::PasswordTooShort
+            | AccountError::PasswordTooLong
+            | AccountError::PasswordTooCommon
+            | AccountError::PasswordContainsAddress => "/password",
+            AccountError::MailToken => "/token",
+        };
+        Self::invalid(pointer, error.to_string())
+    }
+}
+
+impl From<PasswordError> for ApiError {
+    fn from(error: PasswordError) -> Self {
+        match error {
+            PasswordError::Busy => Self::unavailable(error),
+            PasswordError::Hash(_) | PasswordError::Lost(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<SignError> for ApiError {
+    fn from(error: SignError) -> Self {
+        match error {
+            SignError::KeysUnavailable(_) => Self::unavailable(error),
+            SignError::Damaged(_) => Self::internal(error),
         }
     }
 }
@@ -50,5 +120,44 @@ impl From<TokenError> for ApiError {
             TokenError::Invalid => Self::new(Kind::Unauthorized),
             TokenError::KeysUnavailable(_) => Self::unavailable(error),
         }
+    }
+}
+
+impl From<OrderError> for ApiError {
+    fn from(error: OrderError) -> Self {
+        match error {
+            OrderError::UnknownSkus(skus) => skus
+                .into_iter()
+                .fold(Self::new(Kind::Invalid), |error, sku| {
+                    error.field("/lines", format!("{sku} is not for sale"))
+                }),
+            OrderError::InsufficientStock(shortages) => Self::new(Kind::InsufficientStock)
+                .detail("Fewer units are left than you asked for.")
+                .member("shortages", json!(shortages)),
+            OrderError::TotalChanged(total) => Self::new(Kind::TotalChanged)
+                .detail(format!("It is {total} now."))
+                .member("total", json!(total)),
+            OrderError::TotalTooLarge => {
+                Self::invalid("/lines", "come to more than one payment can carry")
+            }
+            OrderError::NotFound => Self::not_found(),
+            OrderError::Conflict(reason) => Self::new(Kind::Conflict).detail(reason),
+        }
+    }
+}
+
+impl From<OperationError> for ApiError {
+    fn from(error: OperationError) -> Self {
+        match error {
+            OperationError::Order(error) => error.into(),
+            OperationError::Store(error) => error.into(),
+            OperationError::Payment(error) => error.into(),
+        }
+    }
+}
+
+impl From<PaymentError> for ApiError {
+    fn from(error: PaymentError) -> Self {
+        Self::unavailable(error)
     }
 }

@@ -9,7 +9,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::context;
+use crate::{context, telemetry};
 
 /// What went wrong, as a client may distinguish it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -290,18 +290,12 @@ impl ApiError {
     }
 
     /// Logs the cause with its chain, once.
-    fn log(&self) {
+    pub(super) fn log(&self) {
         let (name, status, _) = self.kind.row();
         let Some(source) = self.source.as_deref() else {
             return;
         };
-        let mut chain = source.to_string();
-        let mut next = source.source();
-        while let Some(cause) = next {
-            chain.push_str(": ");
-            chain.push_str(&cause.to_string());
-            next = cause.source();
-        }
+        let chain = telemetry::chain(source);
         if status == StatusCode::INTERNAL_SERVER_ERROR {
             tracing::error!(
                 request.id = context::request_id(),

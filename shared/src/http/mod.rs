@@ -1,6 +1,7 @@
 //! The only module that knows HTTP: errors as problem+json, extractors, layers.
 
 mod body;
+mod caching;
 mod caller;
 mod domain_errors;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod precondition;
 mod server;
 
 pub use body::{Json, Path, Query};
+pub use caching::{ReadCache, Representation};
 pub use caller::{Admin, Anyone, Seller, User};
 pub use error::{ApiError, FieldError, Kind, Problem};
 pub use layers::service;

@@ -58,6 +58,11 @@ pub struct PageQuery {
 }
 
 impl PageQuery {
+    /// The parameters of a list that has others as well.
+    pub fn new(limit: Option<String>, cursor: Option<String>) -> Self {
+        Self { limit, cursor }
+    }
+
     /// How many items the page holds at most.
     ///
     /// # Errors

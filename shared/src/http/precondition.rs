@@ -57,11 +57,19 @@ fn version_of(tag: &str) -> Option<i64> {
 /// The strong entity tag of a representation: its version, for `If-Match`, and a
 /// hash, because parts such as availability change without a new version.
 pub fn etag(version: i64, body: &[u8]) -> HeaderValue {
-    let hash = URL_SAFE_NO_PAD
-        .encode(&Sha256::digest(body)[..9])
-        .replace('-', ".");
+    let hash = hash(body);
     HeaderValue::try_from(format!("\"v{version}-{hash}\""))
         .unwrap_or(HeaderValue::from_static("\"v0\""))
+}
+
+/// The strong entity tag of what has no version, such as a list.
+pub(super) fn hash_tag(body: &[u8]) -> HeaderValue {
+    HeaderValue::try_from(format!("\"{}\"", hash(body))).unwrap_or(HeaderValue::from_static("\"\""))
+}
+
+fn hash(body: &[u8]) -> String {
+    let digest = Sha256::digest(body);
+    URL_SAFE_NO_PAD.encode(&digest[..9]).replace('-', ".")
 }
 
 #[cfg(test)]

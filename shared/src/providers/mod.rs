@@ -2,6 +2,8 @@
 
 pub mod functions;
 pub mod objects;
+pub mod passwords;
+pub mod payments;
 pub mod probes;
 pub mod queues;
 pub mod secrets;

@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 
 use super::AwsError;
 use crate::clock;
+use crate::domain::sessions::SessionKey;
 use crate::resilience::policies::SECRET_TTL;
 use crate::resilience::{CallError, Intent, call};
 
@@ -102,6 +103,15 @@ impl Secrets {
     pub async fn json<T: DeserializeOwned>(&self, id: &str) -> Result<T, SecretError> {
         let text = self.text(id).await?;
         serde_json::from_str(text.expose_secret()).map_err(|_| SecretError::Shape(id.to_owned()))
+    }
+
+    /// The key that refresh tokens' successors are made with.
+    ///
+    /// # Errors
+    /// It cannot be read, or is too short.
+    pub async fn session_key(&self, id: &str) -> Result<SessionKey, SecretError> {
+        let text = self.text(id).await?;
+        SessionKey::try_from(text.expose_secret()).map_err(|_| SecretError::Shape(id.to_owned()))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Kept>> {

@@ -1,9 +1,13 @@
 //! Access tokens: JWTs signed with Ed25519, and the rings of keys behind them.
 
+mod first;
 mod ring;
+mod signer;
 mod verifier;
 
+pub use first::FirstSecrets;
 pub use ring::{PrivateKey, PublicKey, PublicRing, Retired, Ring};
+pub use signer::{SignError, Signer};
 pub use verifier::{TokenError, Verifier};
 
 use serde::{Deserialize, Serialize};
@@ -72,5 +76,15 @@ impl Claims {
             exp: issued_at + TOKEN_SECONDS,
             jti: Uuid::now_v7(),
         }
+    }
+
+    /// When it was issued, in milliseconds: `iat` counts whole seconds, but the
+    /// token's own id tells the millisecond (RFC 9562, version 7).
+    pub fn issued_at_ms(&self) -> i64 {
+        let millisecond = self.jti.get_timestamp().map(|at| {
+            let (seconds, nanoseconds) = at.to_unix();
+            seconds.cast_signed() * 1_000 + i64::from(nanoseconds / 1_000_000)
+        });
+        millisecond.unwrap_or(self.iat * 1_000)
     }
 }

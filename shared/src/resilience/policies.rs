@@ -34,6 +34,8 @@ pub enum Intent {
     MailSend,
     /// Keeping another function warm.
     FunctionInvoke,
+    /// Asking whether an account's access tokens were ended early.
+    SessionCheck,
 }
 
 /// One row of the table.
@@ -67,7 +69,7 @@ const PAUSES: Policy = Policy {
 };
 
 /// The table, in the order of [`Intent`].
-pub const POLICIES: [Policy; 12] = [
+pub const POLICIES: [Policy; 13] = [
     // Five tries bridge a failover; each is short because a dead host answers at once or never.
     Policy {
         intent: Intent::DatabaseConnect,
@@ -169,6 +171,15 @@ pub const POLICIES: [Policy; 12] = [
         bulkhead: 64,
         ..PAUSES
     },
+    // In front of every signed-in request, and a token is good without an answer.
+    Policy {
+        intent: Intent::SessionCheck,
+        dependency: "dynamodb",
+        attempt_timeout_ms: 300,
+        attempts_max: 1,
+        bulkhead: 64,
+        ..PAUSES
+    },
 ];
 
 /// The deadline of one HTTP request. The gateway gives up after 30 s and the
@@ -211,6 +222,25 @@ pub const READINESS_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// warm-ups at once finds another one. Longer than it takes to send them all.
 pub const WARM_UP_HOLD: Duration = Duration::from_millis(300);
 
+/// How long it is taken for granted that an account's tokens were not ended.
+pub const SESSION_CHECK_TTL: Duration = Duration::from_secs(30);
+
+/// After a check that failed, the next one waits this long.
+pub const SESSION_CHECK_PAUSE: Duration = Duration::from_secs(5);
+
+/// Password hashes computed at once in one environment: each takes 19 MiB and a whole core.
+pub const PASSWORD_HASHES_MAX: usize = 2;
+
+/// The soonest answer of a route that must not tell by its speed whether an
+/// address has an account.
+pub const ACCOUNT_LOOKUP_FLOOR: Duration = Duration::from_millis(250);
+/// How long a read is kept after it went stale, to be served while nothing newer can be had.
+pub const LAST_GOOD_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How far a replica is behind at most, normally: so long after a write its
+/// writer reads from the writer.
+pub const REPLICA_LAG: Duration = Duration::from_secs(5);
+
 /// The row of an intent.
 pub const fn policy(intent: Intent) -> &'static Policy {
     &POLICIES[intent as usize]
@@ -252,9 +282,19 @@ const ROUTES: &[Route] = &[
             Intent::DynamoWrite,
         ],
     },
-    // Sign-in: account, session.
+    // Sign-in: account, session, key.
     Route {
         calls: &[
+            Intent::DatabaseConnect,
+            Intent::DatabaseRead,
+            Intent::DynamoWrite,
+            Intent::SecretRead,
+        ],
+    },
+    // Refresh: family, account, family.
+    Route {
+        calls: &[
+            Intent::DynamoRead,
             Intent::DatabaseConnect,
             Intent::DatabaseRead,
             Intent::DynamoWrite,

@@ -77,6 +77,23 @@ impl StoreError {
     }
 }
 
+/// Why a change was not made: a rule of the domain, or the database.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeError<E> {
+    /// A rule refused it.
+    #[error(transparent)]
+    Refused(E),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl<E> From<sqlx::Error> for ChangeError<E> {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
 /// Turns a named constraint's refusal into a domain error.
 pub trait OnConstraint<T> {
     /// `Err(refusal())` when `constraint` refused the change; other errors stay.

@@ -1,9 +1,26 @@
 //! All SQL, a file per noun; `database.rs` knows the nodes and their pools.
 
+pub mod accounts;
+pub mod audit;
+pub mod categories;
 pub mod database;
 mod errors;
+pub mod fulfilments;
 pub mod idempotency;
+pub mod images;
+pub mod listing;
 pub mod migrations;
+pub mod orders;
 pub mod outbox;
+pub mod payment_methods;
+pub mod payments;
+pub mod products;
+pub mod rates;
+pub mod refunds;
+pub mod reservations;
+pub mod stock;
+pub mod variants;
+pub mod wallets;
+pub mod webhooks;
 
-pub use errors::{OnConstraint, StoreError};
+pub use errors::{ChangeError, OnConstraint, StoreError};

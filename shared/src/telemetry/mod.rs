@@ -72,6 +72,18 @@ pub fn message(message: Message<'_>) {
     );
 }
 
+/// An error and its causes, in one line.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut chain = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        chain.push_str(": ");
+        chain.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    chain
+}
+
 /// Whether this is the environment's first request or message.
 fn cold_start() -> bool {
     static FIRST: AtomicBool = AtomicBool::new(true);

@@ -1,0 +1,8 @@
+//! One file per command.
+
+pub(crate) mod down;
+pub(crate) mod logs;
+pub(crate) mod mail;
+pub(crate) mod serve;
+pub(crate) mod status;
+pub(crate) mod up;

@@ -1,0 +1,152 @@
+//! `status`: what runs, where, and who can sign in.
+
+use crate::steps::accounts::{self, Accounts};
+use crate::steps::services::{FRONT, PAYMENTS};
+use crate::steps::summary::docs_url;
+use anyhow::Result;
+use clap::Args;
+use local::postgres::{Node, data_folder};
+use local::{Port, Stack, aws, process, smtp};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Prints one JSON object and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Status {
+    api_url: String,
+    docs_url: String,
+    aws_endpoint_url: String,
+    payments_url: String,
+    smtp: Address,
+    database: BTreeMap<&'static str, NodeStatus>,
+    processes: BTreeMap<String, u32>,
+    accounts: Option<Accounts>,
+}
+
+#[derive(Serialize)]
+struct Address {
+    host: &'static str,
+    port: u16,
+}
+
+#[derive(Serialize)]
+struct NodeStatus {
+    host: &'static str,
+    port: u16,
+    pid: Option<u32>,
+    data_dir: PathBuf,
+}
+
+const LOOPBACK: &str = "127.0.0.1";
+
+/// Prints the stack's state.
+///
+/// # Errors
+/// A file of the stack is damaged.
+pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
+    let status = collect(stack)?;
+    if options.json {
+        println!("{}", serde_json::to_string_pretty(&status)?);
+        return Ok(());
+    }
+    print_table(stack, &status).await;
+    Ok(())
+}
+
+fn collect(stack: &Stack) -> Result<Status> {
+    let pid = |name: &str| process::running(stack, name).map(|record| record.pid);
+    let database = Node::ALL.map(|node| {
+        let status = NodeStatus {
+            host: LOOPBACK,
+            port: node.port(stack),
+            pid: pid(node.process()),
+            data_dir: data_folder(stack, node),
+        };
+        (node.name(), status)
+    });
+    let processes = process::recorded_names(stack)
+        .into_iter()
+        .filter_map(|name| Some((name.clone(), pid(&name)?)));
+    Ok(Status {
+        api_url: stack.url(Port::Front),
+        docs_url: docs_url(stack),
+        aws_endpoint_url: stack.url(Port::Aws),
+        payments_url: stack.url(Port::Payments),
+        smtp: Address {
+            host: LOOPBACK,
+            port: stack.port(Port::Smtp),
+        },
+        database: database.into(),
+        processes: processes.collect(),
+        accounts: accounts::read(stack)?,
+    })
+}
+
+async fn print_table(stack: &Stack, status: &Status) {
+    println!(
+        "{:<20} {:>8}  address",
+        format!("stack `{}`", stack.name()),
+        "process"
+    );
+    let servers = [
+        (FRONT, status.api_url.clone()),
+        (aws::NAME, status.aws_endpoint_url.clone()),
+        (PAYMENTS, status.payments_url.clone()),
+        (smtp::NAME, format!("{LOOPBACK}:{}", status.smtp.port)),
+    ];
+    for (name, address) in servers {
+        println!(
+            "{name:<20} {:>8}  {address}",
+            shown(status.processes.get(name).copied())
+        );
+    }
+    for node in Node::ALL {
+        let Some(at) = status.database.get(node.name()) else {
+            continue;
+        };
+        let role = role(stack, node).await;
+        println!(
+            "{:<20} {:>8}  {}:{} {role}",
+            node.process(),
+            shown(at.pid),
+            at.host,
+            at.port
+        );
+    }
+    println!(
+        "\ndata of the nodes    {}",
+        local::postgres::data_root(stack).display()
+    );
+    println!("logs                 {}", stack.path("logs").display());
+    let Some(accounts) = &status.accounts else {
+        return;
+    };
+    println!("docs page            {}\n", status.docs_url);
+    for (role, account) in [
+        ("admin", &accounts.admin),
+        ("seller", &accounts.seller),
+        ("customer", &accounts.customer),
+    ] {
+        println!("{role:<20} {}  {}", account.email, account.password);
+    }
+}
+
+fn shown(pid: Option<u32>) -> String {
+    pid.map_or_else(|| "stopped".into(), |pid| pid.to_string())
+}
+
+/// What a node is now, whatever it is called.
+async fn role(stack: &Stack, node: Node) -> &'static str {
+    match local::postgres::accepts_writes(stack, node).await {
+        Some(true) => "(accepts writes)",
+        Some(false) => "(standby)",
+        None => "(does not answer)",
+    }
+}

@@ -1,0 +1,82 @@
+//! `up`: brings up what is missing and leaves alone what is there.
+
+use crate::emulator;
+use crate::progress::Progress;
+use crate::steps::{
+    accounts, build, database, deploy, lock, machine, samples, secrets, services, summary,
+};
+use anyhow::Result;
+use local::{Stack, tools};
+use std::time::Instant;
+
+/// Brings the stack up.
+///
+/// # Errors
+/// Says which step failed, why, and what to do.
+pub(crate) async fn run(stack: &Stack) -> Result<()> {
+    let begin = Instant::now();
+    stack.create_folder()?;
+    let _lock = lock::take(stack)?;
+    let progress = Progress::new();
+    progress
+        .step("machine", async |_| Ok(((), machine::check(stack)?)))
+        .await?;
+    progress
+        .step("tools", async |step| {
+            step.say("installing the pinned tools".into());
+            let words = if tools::ensure(stack).await? {
+                "installed"
+            } else {
+                "installed already"
+            };
+            Ok(((), words.into()))
+        })
+        .await?;
+    // Compiling takes long and needs none of the servers.
+    let (writer, ()) =
+        futures::future::try_join(start_servers(stack, &progress), compile(stack, &progress))
+            .await?;
+    progress
+        .step("application", async |step| {
+            Ok(((), deploy::application(stack, step).await?))
+        })
+        .await?;
+    progress
+        .step("secrets, mail sender", async |_| {
+            let changed = secrets::write_all(stack, writer).await?;
+            emulator::verify_sender(stack, deploy::SENDER_DOMAIN).await?;
+            Ok(((), format!("{changed} secrets or logins changed")))
+        })
+        .await?;
+    let accounts = accounts::of(stack)?;
+    progress
+        .step("sample shop", async |step| {
+            Ok(((), samples::seed(stack, writer, &accounts, step).await?))
+        })
+        .await?;
+    progress.line(&summary::text(stack, &accounts, begin.elapsed()));
+    Ok(())
+}
+
+async fn start_servers(stack: &Stack, progress: &Progress) -> Result<local::postgres::Node> {
+    progress
+        .step("database nodes", async |_| {
+            Ok(((), database::start_nodes(stack).await?))
+        })
+        .await?;
+    let writer = progress
+        .step("migrations", async |_| database::migrate(stack).await)
+        .await?;
+    progress
+        .step("servers", async |_| Ok(((), services::start(stack).await?)))
+        .await?;
+    Ok(writer)
+}
+
+async fn compile(stack: &Stack, progress: &Progress) -> Result<()> {
+    progress
+        .step("functions", async |step| {
+            Ok(((), build::functions(stack, step).await?))
+        })
+        .await
+}

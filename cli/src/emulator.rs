@@ -1,0 +1,86 @@
+//! Calls to the emulator that no SDK of ours is there for.
+
+use anyhow::{Context, Result, bail};
+use local::{Port, Stack, aws};
+use reqwest::{RequestBuilder, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+const AWAY: &str = "The AWS emulator is not running. Remedy: cargo holdfast up";
+
+/// Calls an operation of CloudWatch Logs.
+///
+/// # Errors
+/// The emulator is away or refuses.
+pub(crate) async fn logs<T: DeserializeOwned>(
+    stack: &Stack,
+    operation: &str,
+    input: &Value,
+) -> Result<T> {
+    let request = post(stack, "logs", "/")
+        .header("x-amz-target", format!("Logs_20140328.{operation}"))
+        .header("content-type", "application/x-amz-json-1.1");
+    let (status, text) = send(request.body(input.to_string())).await?;
+    if !status.is_success() {
+        bail!("The emulator refuses {operation}: {text}");
+    }
+    Ok(serde_json::from_str(&text)?)
+}
+
+/// Makes SES accept a domain as sender. On AWS its owner proves it in the DNS; the emulator takes
+/// their word.
+///
+/// # Errors
+/// The emulator is away or refuses.
+pub(crate) async fn verify_sender(stack: &Stack, domain: &str) -> Result<()> {
+    let input = serde_json::json!({ "EmailIdentity": domain });
+    let request =
+        post(stack, "ses", "/v2/email/identities").header("content-type", "application/json");
+    let (status, text) = send(request.body(input.to_string())).await?;
+    if !status.is_success() && !text.contains("AlreadyExists") {
+        bail!("The emulator does not take {domain} as a sender: {text}");
+    }
+    Ok(())
+}
+
+/// Makes the emulator forget everything.
+///
+/// # Errors
+/// The emulator is away or refuses.
+pub(crate) async fn reset(stack: &Stack) -> Result<()> {
+    let (status, text) = send(post(stack, "ministack", "/_ministack/reset")).await?;
+    if !status.is_success() {
+        bail!("The emulator cannot be reset: {text}");
+    }
+    Ok(())
+}
+
+/// The emulator looks only at whose key it is, so requests carry a name and no signature.
+fn post(stack: &Stack, service: &str, path: &str) -> RequestBuilder {
+    let credential = format!(
+        "{}/20260101/{}/{service}/aws4_request",
+        aws::ACCESS_KEY,
+        aws::REGION
+    );
+    let words =
+        format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0");
+    reqwest::Client::new()
+        .post(format!("{}{path}", stack.url(Port::Aws)))
+        .header("authorization", words)
+}
+
+async fn send(request: RequestBuilder) -> Result<(StatusCode, String)> {
+    let answer = request.send().await.context(AWAY)?;
+    Ok((answer.status(), answer.text().await?))
+}
+
+/// Reads one of the emulator's own pages.
+///
+/// # Errors
+/// The emulator is away or refuses.
+pub(crate) async fn page<T: DeserializeOwned>(stack: &Stack, path: &str) -> Result<T> {
+    let answer = reqwest::get(format!("{}{path}", stack.url(Port::Aws)))
+        .await
+        .context(AWAY)?;
+    Ok(answer.error_for_status()?.json().await?)
+}

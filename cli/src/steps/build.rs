@@ -1,0 +1,84 @@
+//! Builds the functions with cargo lambda.
+
+use super::super::progress::Step;
+use crate::project;
+use anyhow::{Context, Result, bail};
+use local::Stack;
+use std::path::PathBuf;
+use std::process::Stdio;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::Command;
+
+/// Where a function's program ends up; the template names the same folder.
+pub(crate) fn program(stack: &Stack, function: &str) -> PathBuf {
+    stack
+        .root()
+        .join("target/lambda")
+        .join(function)
+        .join("bootstrap")
+}
+
+/// Builds all functions in the development profile and tells what is being compiled.
+///
+/// # Errors
+/// The compiler's own words.
+pub(crate) async fn functions(stack: &Stack, step: &Step) -> Result<String> {
+    let names = project::functions(stack)?;
+    let mut child = command(stack, &names)?
+        .spawn()
+        .context("Cannot run cargo-lambda.")?;
+    let said = child.stderr.take().context("cargo-lambda says nothing.")?;
+    let mut lines = BufReader::new(said).lines();
+    let mut report = Vec::new();
+    let mut compiled = 0_usize;
+    while let Some(line) = lines.next_line().await? {
+        if let Some(package) = line.trim_start().strip_prefix("Compiling ") {
+            compiled += 1;
+            step.say(format!("compiling {package} ({compiled})"));
+        } else {
+            report.push(line);
+        }
+    }
+    if !child.wait().await?.success() {
+        bail!("The functions do not build.\n{}", report.join("\n"));
+    }
+    Ok(match compiled {
+        0 => format!("{} functions up to date", names.len()),
+        n => format!("{} functions, {n} packages compiled", names.len()),
+    })
+}
+
+fn command(stack: &Stack, functions: &[String]) -> Result<Command> {
+    let mut command = Command::new(stack.tool("cargo-lambda"));
+    command.args(["lambda", "build"]).current_dir(stack.root());
+    // Built one by one, a function has only the features that it asks for itself.
+    // Without `--bin`, cargo-lambda takes every program of the workspace out of the target folder,
+    // this one too.
+    for function in functions {
+        command.args(["--package", function, "--bin", function]);
+    }
+    command
+        .env("CARGO_LAMBDA_COMPILER", "cargo")
+        // cargo-lambda would install toolchains by itself; what is missing shall be an error.
+        .env("RUSTUP_DIST_SERVER", "http://127.0.0.1:9")
+        .env("CARGO_TERM_COLOR", "never")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    forget_our_package(&mut command);
+    Ok(command)
+}
+
+/// `cargo run` describes this package to its child; a build below must not see it.
+fn forget_our_package(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        let ours = ["CARGO_PKG_", "CARGO_BIN_", "CARGO_MANIFEST_"]
+            .iter()
+            .any(|start| name.starts_with(start));
+        if ours || name == "CARGO" {
+            command.env_remove(name.as_ref());
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! A signed-in user's own account.
+
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use shared::domain::accounts::{Name, Role};
+use shared::http::{ApiError, Json, Kind, Problem, User};
+use shared::state::AppState;
+use shared::store::accounts::{self, Account};
+use shared::store::database;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// An account, as its owner sees it.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Profile {
+    id: Uuid,
+    /// As it was typed.
+    #[schema(example = "ada@example.com")]
+    email: String,
+    #[schema(example = "Ada Lovelace")]
+    name: String,
+    role: Role,
+    /// Whether the address was verified.
+    email_verified: bool,
+    #[serde(with = "time::serde::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    created_at: OffsetDateTime,
+}
+
+impl From<Account> for Profile {
+    fn from(account: Account) -> Self {
+        Self {
+            id: account.id,
+            email: account.email,
+            name: account.name,
+            role: account.role,
+            email_verified: account.email_verified_at.is_some(),
+            created_at: account.created_at,
+        }
+    }
+}
+
+/// What a user may change of their account.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangeMe {
+    /// How to address them.
+    #[schema(example = "Ada King", min_length = 1, max_length = 100)]
+    name: String,
+}
+
+/// Shows the caller's account.
+#[utoipa::path(
+    get, path = "/auth/me", tag = "accounts", security(("bearer" = [])),
+    responses(
+        (status = 200, body = Profile),
+        (status = 401, description = "No valid access token.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn get_me(
+    State(state): State<AppState>,
+    user: User,
+) -> Result<Json<Profile>, ApiError> {
+    let id = user.id();
+    let account = state
+        .database
+        .read_own(|pool| async move { accounts::by_id(&pool, id).await })
+        .await?;
+    known(account)
+}
+
+/// Changes the caller's name.
+#[utoipa::path(
+    patch, path = "/auth/me", tag = "accounts", request_body = ChangeMe, security(("bearer" = [])),
+    responses(
+        (status = 200, body = Profile),
+        (status = 401, description = "No valid access token.", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The name will not do.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn change_me(
+    State(state): State<AppState>,
+    user: User,
+    Json(body): Json<ChangeMe>,
+) -> Result<Json<Profile>, ApiError> {
+    let name = Name::try_from(body.name)?;
+    let mut tx = state.database.begin().await?;
+    let account = accounts::rename(&mut tx, user.id(), &name).await?;
+    database::commit(tx).await?;
+    known(account)
+}
+
+/// A token may outlive its account by minutes.
+fn known(account: Option<Account>) -> Result<Json<Profile>, ApiError> {
+    let account = account.ok_or_else(|| ApiError::new(Kind::Unauthorized))?;
+    Ok(Json(account.into()))
+}

@@ -1,0 +1,105 @@
+//! Registering.
+
+use axum::extract::State;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use shared::domain::accounts::{Email, Name, NewPassword};
+use shared::domain::events::Event;
+use shared::domain::ids;
+use shared::events;
+use shared::http::{ApiError, Json, Problem};
+use shared::providers::passwords;
+use shared::state::AppState;
+use shared::store::accounts::{self, NewAccount};
+use shared::store::{StoreError, database, outbox};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Somebody who wants an account.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Register {
+    /// Shown as typed, compared without regard to case.
+    #[schema(example = "ada@example.com", max_length = 254)]
+    email: String,
+    /// At least 8 characters of any script; not one that is easy to guess.
+    #[schema(
+        example = "tr0mbone&Kelp",
+        format = "password",
+        min_length = 8,
+        max_length = 128
+    )]
+    password: String,
+    /// How to address them.
+    #[schema(example = "Ada Lovelace", min_length = 1, max_length = 100)]
+    name: String,
+}
+
+/// A mail is under way.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct VerificationSent {
+    /// Always `verification_sent`, whether or not the address has an account.
+    #[schema(example = "verification_sent")]
+    status: &'static str,
+}
+
+impl VerificationSent {
+    pub(crate) const fn answer() -> (StatusCode, Json<Self>) {
+        let status = "verification_sent";
+        (StatusCode::ACCEPTED, Json(Self { status }))
+    }
+}
+
+/// Registers an account.
+///
+/// The answer is the same for an address that has an account; its owner is told
+/// by mail. A new account can sign in and buy at once.
+#[utoipa::path(
+    post, path = "/auth/register", tag = "accounts", request_body = Register,
+    responses(
+        (status = 202, body = VerificationSent),
+        (status = 422, description = "The address, the name or the password will not do.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The database is away."),
+    )
+)]
+pub(crate) async fn register(
+    State(state): State<AppState>,
+    Json(body): Json<Register>,
+) -> Result<(StatusCode, Json<VerificationSent>), ApiError> {
+    let email = Email::try_from(body.email)?;
+    let name = Name::try_from(body.name)?;
+    let password = NewPassword::choose(body.password.into(), &email)?;
+    // Hashed whether or not the address is taken, so that both take the same time.
+    let password_hash = passwords::hash(password).await?;
+    let account = NewAccount {
+        id: ids::new_id(),
+        wallet_id: ids::new_id(),
+        email: &email,
+        name: &name,
+        password_hash: &password_hash,
+    };
+    let user_id = store(&state, &account).await?;
+    events::publish(&state, user_id).await;
+    Ok(VerificationSent::answer())
+}
+
+/// Stores the account or, when the address is taken, a note to its owner; whom
+/// the event is about.
+async fn store(state: &AppState, account: &NewAccount<'_>) -> Result<Uuid, StoreError> {
+    let mut tx = state.database.begin().await?;
+    let (user_id, event) = if accounts::insert(&mut tx, account).await? {
+        accounts::insert_wallet(&mut tx, account, state.config.shop.currency).await?;
+        let user_id = account.id;
+        (user_id, Event::AccountRegistered { user_id })
+    } else {
+        let owner = accounts::owner_of(&mut tx, account.email).await?;
+        // An erased account keeps its row; nobody is left to tell.
+        let Some(user_id) = owner else {
+            return Ok(account.id);
+        };
+        (user_id, Event::AddressTaken { user_id })
+    };
+    outbox::add(&mut tx, user_id, &event).await?;
+    database::commit(tx).await?;
+    Ok(user_id)
+}

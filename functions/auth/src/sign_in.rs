@@ -1,0 +1,196 @@
+//! Where accounts, sessions and keys meet: signing in and refreshing.
+
+use serde::Serialize;
+use shared::clock;
+use shared::domain::accounts::{AccountError, Email, Password, Role};
+use shared::domain::sessions::{FAMILY_LIFETIME, Family, Holder, RefreshToken, Verdict};
+use shared::dynamo::DynamoError;
+use shared::http::{ApiError, Kind};
+use shared::providers::passwords;
+use shared::providers::signing::{Subject, TOKEN_SECONDS};
+use shared::state::AppState;
+use shared::store::StoreError;
+use shared::store::accounts::{self, Account};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Two tokens, and whose they are.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct SignedIn {
+    /// A JWT for the `Authorization` header.
+    access_token: String,
+    /// Always `Bearer`.
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// How long the access token is good, in seconds.
+    #[schema(example = 900)]
+    expires_in: i64,
+    /// Good once, for the next pair; null while the session store is away.
+    pub(crate) refresh_token: Option<String>,
+    /// How long the session lasts, in seconds; null without one.
+    #[schema(example = 2_592_000)]
+    refresh_expires_in: Option<i64>,
+    user: UserView,
+}
+
+/// Who signed in.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct UserView {
+    id: Uuid,
+    #[schema(example = "ada@example.com")]
+    email: String,
+    #[schema(example = "Ada Lovelace")]
+    name: String,
+    role: Role,
+    email_verified: bool,
+}
+
+/// A new pair of tokens.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Refreshed {
+    /// A JWT for the `Authorization` header.
+    access_token: String,
+    /// Always `Bearer`.
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// How long the access token is good, in seconds.
+    #[schema(example = 900)]
+    expires_in: i64,
+    /// Good once, for the next pair.
+    refresh_token: String,
+    /// How long the session still lasts, in seconds.
+    #[schema(example = 2_592_000)]
+    refresh_expires_in: i64,
+}
+
+/// Two requests that spend the same token settle in two rounds.
+const ROUNDS_MAX: usize = 3;
+
+/// Checks the password and begins a session, which an access token can do without.
+pub(crate) async fn sign_in(
+    state: &AppState,
+    email: &Email,
+    password: Password,
+) -> Result<SignedIn, ApiError> {
+    let account = state
+        .database
+        .read_own(|pool| async move { accounts::by_email(&pool, email).await })
+        .await?;
+    let hash = account
+        .as_ref()
+        .map(|account| account.password_hash.clone());
+    let matches = passwords::matches(password, hash).await?;
+    let account = account
+        .filter(|_| matches)
+        .ok_or(AccountError::Credentials)?;
+    let holder = holder(&account);
+    let access_token = sign(state, account.id, holder).await?;
+    let session = state.sessions.begin(account.id, holder).await;
+    let session = session
+        .inspect_err(|error| tracing::warn!(error = %error, "signed in without a session"))
+        .ok();
+    Ok(SignedIn {
+        access_token,
+        token_type: "Bearer",
+        expires_in: TOKEN_SECONDS,
+        refresh_expires_in: session.as_ref().map(|_| FAMILY_LIFETIME.whole_seconds()),
+        refresh_token: session.map(|(_, token)| token.to_text()),
+        user: UserView {
+            id: account.id,
+            email: account.email,
+            name: account.name,
+            role: holder.role,
+            email_verified: holder.email_verified,
+        },
+    })
+}
+
+/// Spends `presented` for its successor; also what was missing meanwhile.
+pub(crate) async fn refresh(
+    state: &AppState,
+    presented: &RefreshToken,
+) -> Result<(Refreshed, Option<&'static str>), ApiError> {
+    let key = &state.config.secrets.session_key;
+    let successor = presented.successor(&state.secrets.session_key(key).await?);
+    for _ in 0..ROUNDS_MAX {
+        let family = state.sessions.family(presented).await?;
+        let family = family.ok_or(AccountError::Credentials)?;
+        match family.judge(&presented.digest(), clock::now()) {
+            Verdict::Over => return Err(AccountError::Credentials.into()),
+            Verdict::Revoke => {
+                state.sessions.end(family.user_id, family.family_id).await?;
+                tracing::warn!(session.id = %family.family_id, "a spent refresh token came again");
+                return Err(AccountError::Credentials.into());
+            }
+            Verdict::Repeat => {
+                let answer = answer(state, &family, &successor, family.holder()).await?;
+                return Ok((answer, None));
+            }
+            Verdict::Rotate => {}
+        }
+        let (holder, missing) = current_holder(state, &family).await?;
+        match state.sessions.rotate(&family, &successor, holder).await {
+            Ok(()) => return Ok((answer(state, &family, &successor, holder).await?, missing)),
+            Err(DynamoError::ConditionFailed) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(ApiError::new(Kind::Unavailable).caused_by("a session is refreshed by many at once"))
+}
+
+/// The account as it is now or, with the database away, as it was at the last refresh.
+async fn current_holder(
+    state: &AppState,
+    family: &Family,
+) -> Result<(Holder, Option<&'static str>), ApiError> {
+    let id = family.user_id;
+    let account = state
+        .database
+        .read_own(|pool| async move { accounts::by_id(&pool, id).await })
+        .await;
+    match account {
+        Ok(Some(account)) => Ok((holder(&account), None)),
+        Ok(None) => {
+            state.sessions.end(id, family.family_id).await?;
+            Err(AccountError::Credentials.into())
+        }
+        Err(error @ StoreError::Unavailable(_)) => {
+            tracing::warn!(error = %error, "refreshed without the database");
+            Ok((family.holder(), Some("database")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn answer(
+    state: &AppState,
+    family: &Family,
+    successor: &RefreshToken,
+    holder: Holder,
+) -> Result<Refreshed, ApiError> {
+    Ok(Refreshed {
+        access_token: sign(state, family.user_id, holder).await?,
+        token_type: "Bearer",
+        expires_in: TOKEN_SECONDS,
+        refresh_token: successor.to_text(),
+        refresh_expires_in: (family.expires_at - clock::now()).whole_seconds(),
+    })
+}
+
+async fn sign(state: &AppState, user_id: Uuid, holder: Holder) -> Result<String, ApiError> {
+    let subject = Subject {
+        user_id,
+        role: holder.role,
+        wallet_id: holder.wallet_id,
+        email_verified: holder.email_verified,
+    };
+    Ok(state.signer.sign(subject).await?)
+}
+
+const fn holder(account: &Account) -> Holder {
+    Holder {
+        role: account.role,
+        wallet_id: account.wallet_id,
+        email_verified: account.email_verified_at.is_some(),
+    }
+}

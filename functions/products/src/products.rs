@@ -1,0 +1,253 @@
+//! One product: its page, and how it is made, changed and archived.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use shared::domain::accounts::Role;
+use shared::domain::catalogue::{CatalogueError, Slug, Status};
+use shared::domain::ids;
+use shared::http::{
+    Anyone, ApiError, BASE_PATH, IfMatch, Json, Path, Problem, Representation, Seller, User,
+};
+use shared::state::AppState;
+use shared::store::products::{self, Change, Held, PageRow, ProductKey};
+use shared::store::{database, variants};
+use uuid::Uuid;
+
+use crate::bodies::{self, NewProduct, ProductChange};
+use crate::ownership::may_change;
+use crate::views::ProductPage;
+
+/// One product, by its id or slug.
+///
+/// Drafts and archived products are shown to their seller and to admins only.
+#[utoipa::path(
+    get, path = "/products/{product}", tag = "catalogue",
+    params(("product" = String, Path, description = "An id or a slug", example = "stoneware-mug")),
+    responses(
+        (status = 200, body = ProductPage, description = "The product",
+            headers(("ETag"), ("Age"), ("X-Cache" = String, description = "HIT, MISS or STALE"))),
+        (status = 304, description = "It is still as `If-None-Match` says"),
+        (status = 404, body = Problem, description = "There is none, or it is not for sale"),
+        (status = 503, body = Problem, description = "The database is away and nothing is kept"),
+    )
+)]
+pub async fn get_product(
+    State(state): State<AppState>,
+    Path(product): Path<String>,
+    Anyone(caller): Anyone,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let key = key(&product)?;
+    let mut response = match caller.filter(|user| user.0.role != Role::Customer) {
+        Some(seller) => own_page(&state, &key, &seller)
+            .await?
+            .private(StatusCode::OK),
+        None => {
+            let kept = format!("page/{product}");
+            state
+                .reads
+                .answer(kept, &headers, async || public_page(&state, &key).await)
+                .await?
+        }
+    };
+    // Sellers are shown more, so what anyone got must not be given to them.
+    let vary = HeaderValue::from_static("authorization");
+    response.headers_mut().append(header::VARY, vary);
+    Ok(response)
+}
+
+/// Makes a product. Its stock starts at 0.
+#[utoipa::path(
+    post, path = "/products", tag = "catalogue", security(("bearer" = [])),
+    request_body = NewProduct,
+    responses(
+        (status = 201, body = ProductPage, description = "The product", headers(("ETag"), ("Location"))),
+        (status = 403, body = Problem, description = "Only sellers and admins sell"),
+        (status = 409, body = Problem, description = "Another product has one of the SKUs"),
+        (status = 422, body = Problem, description = "A field is at fault"),
+    )
+)]
+pub async fn post_product(
+    State(state): State<AppState>,
+    Seller(seller): Seller,
+    Json(body): Json<NewProduct>,
+) -> Result<Response, ApiError> {
+    let status = body.status.unwrap_or(Status::Draft);
+    if status == Status::Archived {
+        return Err(ApiError::invalid("/status", "must be draft or active"));
+    }
+    let variants = bodies::variants(body.variants, state.config.shop.currency)?;
+    let Some(price_from) = bodies::price_from(&variants) else {
+        return Err(ApiError::invalid("/variants", "must not be empty"));
+    };
+    let id = ids::new_id();
+    let product = products::NewProduct {
+        id,
+        seller_id: seller.id(),
+        title: &body.title,
+        description: &body.description,
+        category: &body.category,
+        status,
+        price_from,
+    };
+    let mut tx = state.database.begin().await?;
+    products::insert(&mut tx, product).await?;
+    variants::replace(&mut tx, id, &variants).await?;
+    let page = products::page(&mut *tx, &ProductKey::Id(id)).await?;
+    database::commit(tx).await?;
+    let mut response = written(&state, page)?.private(StatusCode::CREATED);
+    if let Ok(location) = HeaderValue::try_from(format!("{BASE_PATH}/products/{id}")) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// Changes a product.
+#[utoipa::path(
+    patch, path = "/products/{product}", tag = "catalogue", security(("bearer" = [])),
+    params(
+        ("product" = Uuid, Path, description = "The product's id"),
+        ("If-Match" = String, Header, description = "The `ETag` of what is to be changed, or `*`"),
+    ),
+    request_body = ProductChange,
+    responses(
+        (status = 200, body = ProductPage, description = "The product as it is now", headers(("ETag"))),
+        (status = 403, body = Problem, description = "It is another seller's"),
+        (status = 404, body = Problem, description = "There is none"),
+        (status = 409, body = Problem, description = "Another product has one of the SKUs, or the status cannot follow"),
+        (status = 412, body = Problem, description = "It has changed since it was read"),
+        (status = 422, body = Problem, description = "A field is at fault"),
+        (status = 428, body = Problem, description = "`If-Match` is missing"),
+    )
+)]
+pub async fn patch_product(
+    State(state): State<AppState>,
+    Path(product): Path<String>,
+    seller: Seller,
+    if_match: IfMatch,
+    Json(body): Json<ProductChange>,
+) -> Result<Response, ApiError> {
+    let currency = state.config.shop.currency;
+    let variants = body
+        .variants
+        .map(|bodies| bodies::variants(bodies, currency))
+        .transpose()?;
+    let mut tx = state.database.begin().await?;
+    let held = products::hold(&mut tx, id(&product)?).await?;
+    let Held {
+        id,
+        status,
+        version,
+        ..
+    } = changeable(held, &seller)?;
+    if_match.check(version)?;
+    if let Some(to) = body.status.filter(|&to| !status.may_become(to)) {
+        return Err(CatalogueError::StatusChange { from: status, to }.into());
+    }
+    let change = Change {
+        title: body.title.as_ref(),
+        description: body.description.as_ref(),
+        category: body.category.as_ref(),
+        status: body.status,
+        price_from: variants.as_deref().and_then(bodies::price_from),
+    };
+    products::change(&mut tx, id, change).await?;
+    if let Some(variants) = &variants {
+        variants::replace(&mut tx, id, variants).await?;
+    }
+    let page = products::page(&mut *tx, &ProductKey::Id(id)).await?;
+    database::commit(tx).await?;
+    Ok(written(&state, page)?.private(StatusCode::OK))
+}
+
+/// Takes a product off sale for good. Orders keep what they say about it.
+#[utoipa::path(
+    delete, path = "/products/{product}", tag = "catalogue", security(("bearer" = [])),
+    params(("product" = Uuid, Path, description = "The product's id")),
+    responses(
+        (status = 204, description = "It is archived"),
+        (status = 403, body = Problem, description = "It is another seller's"),
+        (status = 404, body = Problem, description = "There is none"),
+    )
+)]
+pub async fn delete_product(
+    State(state): State<AppState>,
+    Path(product): Path<String>,
+    seller: Seller,
+) -> Result<Response, ApiError> {
+    let mut tx = state.database.begin().await?;
+    let held = products::hold(&mut tx, id(&product)?).await?;
+    let held = changeable(held, &seller)?;
+    if held.status != Status::Archived {
+        let change = Change {
+            status: Some(Status::Archived),
+            ..Change::default()
+        };
+        products::change(&mut tx, held.id, change).await?;
+    }
+    database::commit(tx).await?;
+    state.reads.expire();
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// What the last part of an address names. What is neither an id nor a slug names nothing.
+fn key(product: &str) -> Result<ProductKey, ApiError> {
+    if let Ok(id) = id(product) {
+        return Ok(ProductKey::Id(id));
+    }
+    let slug = Slug::try_from(product.to_owned()).map_err(|_| ApiError::not_found())?;
+    Ok(ProductKey::Slug(slug))
+}
+
+/// Ids are written with hyphens; 32 digits in a row are no id.
+pub fn id(product: &str) -> Result<Uuid, ApiError> {
+    let id = Uuid::try_parse(product)
+        .ok()
+        .filter(|_| product.len() == 36);
+    id.ok_or_else(ApiError::not_found)
+}
+
+async fn public_page(state: &AppState, key: &ProductKey) -> Result<Representation, ApiError> {
+    let read = |pool| async move { products::page(&pool, key).await };
+    let row = if state.reads.wrote_recently() {
+        state.database.read_own(read).await?
+    } else {
+        state.database.read(read).await?
+    };
+    let row = row.filter(|row| row.card.status == Status::Active);
+    represent(state, row.ok_or_else(ApiError::not_found)?)
+}
+
+async fn own_page(
+    state: &AppState,
+    key: &ProductKey,
+    seller: &User,
+) -> Result<Representation, ApiError> {
+    let row = state
+        .database
+        .read_own(|pool| async move { products::page(&pool, key).await });
+    let visible =
+        |row: &PageRow| row.card.status == Status::Active || seller.may_see(row.seller_id);
+    represent(
+        state,
+        row.await?.filter(visible).ok_or_else(ApiError::not_found)?,
+    )
+}
+
+fn changeable(held: Option<Held>, seller: &Seller) -> Result<Held, ApiError> {
+    let held = held.ok_or_else(ApiError::not_found)?;
+    may_change(seller, held.seller_id, held.status)?;
+    Ok(held)
+}
+
+/// After a commit: what was kept is old, and the writer is shown what was written.
+fn written(state: &AppState, page: Option<PageRow>) -> Result<Representation, ApiError> {
+    state.reads.expire();
+    represent(state, page.ok_or_else(ApiError::not_found)?)
+}
+
+fn represent(state: &AppState, row: PageRow) -> Result<Representation, ApiError> {
+    let version = row.card.version;
+    Representation::versioned(&ProductPage::of(row, &state.config), version)
+}

@@ -1,0 +1,131 @@
+//! What the kernel knows of a process. The only unsafe calls of the project are here.
+
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+/// A signal that stops or wakes a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Signal {
+    /// SIGTERM.
+    Terminate,
+    /// SIGINT; PostgreSQL's fast shutdown, while SIGTERM waits for every client to leave.
+    Interrupt,
+    /// SIGHUP; PostgreSQL reads its configuration again.
+    Reload,
+    /// SIGKILL.
+    Kill,
+}
+
+/// Sends a signal. A process that is gone is no error: the caller looks whether it is.
+pub fn send(pid: u32, signal: Signal) {
+    let number = match signal {
+        Signal::Terminate => libc::SIGTERM,
+        Signal::Interrupt => libc::SIGINT,
+        Signal::Reload => libc::SIGHUP,
+        Signal::Kill => libc::SIGKILL,
+    };
+    let Ok(pid) = i32::try_from(pid) else { return };
+    #[expect(
+        unsafe_code,
+        reason = "The standard library signals only children of this process."
+    )]
+    // SAFETY: kill(2) takes two integers and touches no memory of ours.
+    unsafe {
+        libc::kill(pid, number);
+    }
+}
+
+/// Makes the command lead a session of its own, so that neither the terminal's end nor Ctrl-C
+/// reaches it, and its descendants can be recognised.
+pub(super) fn in_own_session(command: &mut Command) {
+    #[expect(
+        unsafe_code,
+        reason = "The standard library has no stable call for setsid(2)."
+    )]
+    // SAFETY: setsid(2) is async-signal-safe, and nothing is allocated between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            if libc::setsid() == -1 {
+                Err(io::Error::last_os_error())
+            } else {
+                Ok(())
+            }
+        });
+    }
+}
+
+/// What tells a process from a later one with the same id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) started_ticks: u64,
+    pub(super) ended: bool,
+    session: u32,
+}
+
+impl Identity {
+    pub(super) fn of(pid: u32) -> Option<Self> {
+        Self::parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    /// Fields as in proc(5). The second, the program's name, may itself hold spaces and brackets.
+    fn parse(stat: &str) -> Option<Self> {
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        Some(Self {
+            ended: matches!(*fields.first()?, "Z" | "X"),
+            session: fields.get(3)?.parse().ok()?,
+            started_ticks: fields.get(19)?.parse().ok()?,
+        })
+    }
+}
+
+/// Changes at every start of the machine, when start times begin anew.
+pub(super) fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id")
+        .unwrap_or_default()
+        .trim()
+        .into()
+}
+
+/// The live processes of a session that have `folder`, or something in it, in their environment.
+pub(super) fn session_members(session: u32, folder: &Path) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|pid| Identity::of(*pid).is_some_and(|p| p.session == session && !p.ended))
+        .filter(|pid| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            String::from_utf8_lossy(&environment)
+                .split('\0')
+                .filter_map(|variable| variable.split_once('='))
+                .any(|(_, value)| Path::new(value).starts_with(folder))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_name_with_brackets_and_spaces_does_not_shift_the_fields() {
+        let stat = "42 (a) b (c) S 1 40 41 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 987654 1 1";
+        let identity = Identity::parse(stat).unwrap();
+        assert_eq!(
+            (identity.session, identity.started_ticks, identity.ended),
+            (41, 987_654, false)
+        );
+    }
+
+    #[test]
+    fn this_process_is_known_and_alive() {
+        let identity = Identity::of(std::process::id()).unwrap();
+        assert!(!identity.ended && identity.started_ticks > 0);
+    }
+}

@@ -1,0 +1,40 @@
+//! What more than one function does, where two dependencies meet: the database
+//! and the payment provider. Effects are in transactions or under the provider's
+//! idempotency keys, so each operation may be cut off anywhere and run again.
+
+pub mod cancel_order;
+pub mod place_order;
+pub mod record_payment;
+pub mod refund_order;
+pub mod settle_payment;
+
+use crate::domain::money::MoneyError;
+use crate::domain::order::OrderError;
+use crate::providers::payments::PaymentError;
+use crate::store::StoreError;
+
+/// Why an operation did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum OperationError {
+    /// The order does not allow it.
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The payment provider failed.
+    #[error(transparent)]
+    Payment(#[from] PaymentError),
+}
+
+impl From<sqlx::Error> for OperationError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<MoneyError> for OperationError {
+    fn from(_: MoneyError) -> Self {
+        Self::Order(OrderError::TotalTooLarge)
+    }
+}

@@ -1,0 +1,229 @@
+//! Finds out what an order's payment came to, charging under its key if need be.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::OperationError;
+use super::record_payment::{Finding, Hears, end, record_payment};
+use crate::domain::events::Event;
+use crate::domain::money::{Currency, Money};
+use crate::domain::order::{OrderStatus, PaymentMethodKind};
+use crate::events;
+use crate::providers::payments::{Charge, Outcome, PaymentError, WebhookEvent};
+use crate::state::AppState;
+use crate::store::orders::Locked;
+use crate::store::payments::{Attempt, AttemptState};
+use crate::store::wallets::{self, Added, EntryKind, NewEntry};
+use crate::store::{StoreError, database, orders, outbox, payments, webhooks};
+
+/// Charges an attempt that is leased to the caller. A repeat is answered by the
+/// provider with what the first came to.
+pub async fn charge(state: &AppState, attempt: &Attempt) -> Finding {
+    let currency =
+        Currency::try_from(attempt.currency.trim()).unwrap_or(state.config.shop.currency);
+    let charge = Charge {
+        key: &attempt.provider_key,
+        amount: Money::new(attempt.amount_minor, currency),
+        payment_method: attempt.provider_method_id.as_deref().unwrap_or_default(),
+        customer: attempt.provider_customer_id.as_deref(),
+        order_id: attempt.order_id,
+        attempt_id: attempt.id,
+    };
+    let answer = state.payments.charge(&charge).await;
+    if let Err(error) = &answer {
+        tracing::warn!(order.id = %attempt.order_id, error = %error, "the charge has no outcome");
+    }
+    answer.into()
+}
+
+/// Goes on with an order whose payment has no outcome: the worker's and the
+/// sweeper's part. Nothing happens when somebody else is at it.
+///
+/// # Errors
+/// The database's.
+pub async fn settle_payment(state: &AppState, order_id: Uuid) -> Result<(), OperationError> {
+    let Some((attempt, certain)) = lease(state, order_id).await? else {
+        return Ok(());
+    };
+    let mut finding = charge(state, &attempt).await;
+    if !certain && finding == Finding::NotCharged {
+        // That this request charged nothing proves nothing about the one before.
+        finding = Finding::Unknown { payment_id: None };
+    }
+    record(state, order_id, attempt.id, &finding, Hears::ByMail).await
+}
+
+/// Takes the lease of an attempt that waits; and whether it is certain that it
+/// was not charged so far.
+async fn lease(
+    state: &AppState,
+    order_id: Uuid,
+) -> Result<Option<(Attempt, bool)>, OperationError> {
+    let mut tx = state.database.begin().await?;
+    orders::lock(&mut tx, order_id).await?;
+    let attempt = payments::lock_latest(&mut tx, order_id).await?;
+    let waits = |attempt: &Attempt| {
+        let open = matches!(
+            attempt.state,
+            AttemptState::Pending | AttemptState::Started | AttemptState::Unknown
+        );
+        open && !attempt.leased && attempt.method == PaymentMethodKind::Card
+    };
+    let Some(attempt) = attempt.filter(waits) else {
+        return Ok(None);
+    };
+    payments::lease(&mut tx, attempt.id).await?;
+    database::commit(tx).await?;
+    let certain = attempt.state == AttemptState::Pending;
+    Ok(Some((attempt, certain)))
+}
+
+/// Records a finding about an attempt, if it still is the order's latest.
+///
+/// # Errors
+/// The database's.
+pub async fn record(
+    state: &AppState,
+    order_id: Uuid,
+    attempt_id: Uuid,
+    finding: &Finding,
+    hears: Hears,
+) -> Result<(), OperationError> {
+    let mut tx = state.database.begin().await?;
+    let order = orders::lock(&mut tx, order_id).await?;
+    let attempt = payments::lock_latest(&mut tx, order_id)
+        .await?
+        .filter(|attempt| attempt.id == attempt_id);
+    let (Some(order), Some(attempt)) = (order, attempt) else {
+        return Ok(());
+    };
+    record_payment(&mut tx, &order, &attempt, finding, hears).await?;
+    database::commit(tx).await?;
+    events::publish(state, order_id).await;
+    Ok(())
+}
+
+/// Ends an order whose customer did not authenticate in time. Cancelled at the
+/// provider means released here, charged means finished, no answer means kept.
+///
+/// # Errors
+/// The provider gave no answer, or the database's.
+pub async fn expire_reservation(state: &AppState, order_id: Uuid) -> Result<(), OperationError> {
+    let mut tx = state.database.begin().await?;
+    let order = orders::lock(&mut tx, order_id).await?;
+    let attempt = payments::lock_latest(&mut tx, order_id).await?;
+    let (Some(order), Some(attempt)) = (order, attempt) else {
+        return Ok(());
+    };
+    match attempt.state {
+        AttemptState::RequiresAction => {
+            database::commit(tx).await?;
+            let payment_id = attempt.provider_payment_id.as_deref().unwrap_or_default();
+            let finding = state.payments.cancel(payment_id).await?.into();
+            record(state, order_id, attempt.id, &finding, Hears::ByMail).await
+        }
+        // Cancelled for another way to pay, which then was not taken.
+        AttemptState::Cancelled => {
+            end(&mut tx, &order, OrderStatus::Cancelled).await?;
+            outbox::add(&mut tx, order_id, &Event::OrderCancelled { order_id }).await?;
+            database::commit(tx).await?;
+            events::publish(state, order_id).await;
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Applies a stored webhook. What it says is not believed: it only tells that
+/// the provider is to be asked, so order and repetition of webhooks do not matter.
+///
+/// # Errors
+/// The provider gave no answer, or the database's.
+pub async fn apply_webhook(
+    state: &AppState,
+    provider_event_id: &str,
+) -> Result<(), OperationError> {
+    let mut tx = state.database.begin().await?;
+    let payload = webhooks::unapplied(&mut tx, provider_event_id).await?;
+    let Some(payload) = payload else {
+        return Ok(());
+    };
+    let event: WebhookEvent = serde_json::from_value(payload)
+        .map_err(|error| StoreError::Defect(sqlx::Error::Decode(error.into())))?;
+    let order = match event.payment_id() {
+        Some(payment_id) => {
+            payments::order_of_payment(&mut tx, payment_id, event.attempt_id()).await?
+        }
+        None => None,
+    };
+    database::commit(tx).await?;
+    if let (Some(payment_id), Some(order_id)) = (event.payment_id(), order) {
+        ask_provider(state, order_id, payment_id, event.attempt_id()).await?;
+    }
+    let mut tx = state.database.begin().await?;
+    webhooks::mark_applied(&mut tx, provider_event_id).await?;
+    Ok(database::commit(tx).await?)
+}
+
+async fn ask_provider(
+    state: &AppState,
+    order_id: Uuid,
+    payment_id: &str,
+    attempt_id: Option<Uuid>,
+) -> Result<(), OperationError> {
+    let outcome = match state.payments.retrieve(payment_id).await? {
+        // The customer's browser could still pay it after a failed authentication.
+        Outcome::Declined { .. } => declined_for_good(state, payment_id).await?,
+        outcome => outcome,
+    };
+    if matches!(outcome, Outcome::Processing { .. }) {
+        return Ok(());
+    }
+    let mut tx = state.database.begin().await?;
+    let attempt = payments::lock_latest(&mut tx, order_id).await?;
+    database::commit(tx).await?;
+    let about = |attempt: &Attempt| {
+        attempt.provider_payment_id.as_deref() == Some(payment_id) || Some(attempt.id) == attempt_id
+    };
+    let Some(attempt) = attempt.filter(about) else {
+        return Ok(());
+    };
+    record(state, order_id, attempt.id, &outcome.into(), Hears::ByMail).await
+}
+
+async fn declined_for_good(state: &AppState, payment_id: &str) -> Result<Outcome, PaymentError> {
+    Ok(match state.payments.cancel(payment_id).await? {
+        Outcome::Cancelled { payment_id } => Outcome::Declined {
+            payment_id: Some(payment_id),
+        },
+        outcome => outcome,
+    })
+}
+
+/// Pays from the customer's wallet, in the transaction of the order: the money
+/// is ours to move, so there is no outcome to wait for.
+///
+/// # Errors
+/// The database's.
+pub async fn charge_wallet(
+    tx: &mut PgConnection,
+    order: &Locked,
+    attempt: &Attempt,
+) -> Result<Finding, OperationError> {
+    let entry = NewEntry {
+        user_id: order.customer_id,
+        kind: EntryKind::Payment,
+        amount_minor: -attempt.amount_minor,
+        order_id: Some(order.id),
+        reference: &attempt.provider_key,
+        reason: "",
+        created_by: order.customer_id,
+    };
+    Ok(match wallets::add_entry(tx, &entry).await? {
+        Added::Balance(_) => Finding::Captured {
+            payment_id: None,
+            last4: None,
+        },
+        Added::Insufficient | Added::NoWallet => Finding::Declined { payment_id: None },
+    })
+}

@@ -1,0 +1,443 @@
+//! The payment provider: Stripe's HTTP API, or whatever speaks it.
+//!
+//! Every change carries an idempotency key made from the payment attempt or the
+//! refund, so a repeat is answered with what the first one came to.
+
+mod error;
+mod webhook;
+
+pub use error::PaymentError;
+pub use webhook::{InvalidWebhook, WebhookEvent};
+
+use reqwest::{Client, Method};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::secrets::{SecretError, Secrets};
+use crate::config::Config;
+use crate::domain::money::Money;
+use crate::resilience::{CallError, Intent, call};
+use error::Refusal;
+
+/// The keys that the provider's secret holds.
+#[derive(Deserialize)]
+struct Keys {
+    secret_key: SecretString,
+    webhook_secret: SecretString,
+}
+
+/// A charge to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct Charge<'a> {
+    /// The attempt's idempotency key.
+    pub key: &'a str,
+    /// How much.
+    pub amount: Money,
+    /// The provider's payment method.
+    pub payment_method: &'a str,
+    /// The customer that a saved method belongs to.
+    pub customer: Option<&'a str>,
+    /// Our order and attempt, kept with the payment at the provider.
+    pub order_id: Uuid,
+    /// See `order_id`.
+    pub attempt_id: Uuid,
+}
+
+/// What a payment came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Money has moved.
+    Captured {
+        /// The provider's payment.
+        payment_id: String,
+        /// The card's last digits.
+        last4: Option<String>,
+    },
+    /// The customer must authenticate.
+    AuthenticationRequired {
+        /// The provider's payment.
+        payment_id: String,
+        /// What the customer's browser authenticates with.
+        client_secret: String,
+    },
+    /// The provider refused; nothing was charged.
+    Declined {
+        /// The provider's payment, if one was made.
+        payment_id: Option<String>,
+    },
+    /// It can charge no more, and has not.
+    Cancelled {
+        /// The provider's payment.
+        payment_id: String,
+    },
+    /// The provider is still at it.
+    Processing {
+        /// The provider's payment.
+        payment_id: String,
+    },
+}
+
+/// A payment method, as the provider describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// The provider's id.
+    pub id: String,
+    /// Such as `visa`.
+    pub brand: String,
+    /// The last digits.
+    pub last4: String,
+    /// 1 to 12.
+    pub exp_month: i16,
+    /// Four digits.
+    pub exp_year: i16,
+}
+
+#[derive(Deserialize)]
+struct PaymentIntent {
+    id: String,
+    status: String,
+    client_secret: Option<String>,
+    #[serde(default)]
+    last_payment_error: Option<serde_json::Value>,
+    #[serde(default)]
+    latest_charge: Option<LatestCharge>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum LatestCharge {
+    Expanded {
+        payment_method_details: Option<MethodDetails>,
+    },
+    Id(#[allow(dead_code, reason = "only tells the two shapes apart")] String),
+}
+
+#[derive(Deserialize)]
+struct MethodDetails {
+    card: Option<CardDetails>,
+}
+
+#[derive(Deserialize)]
+struct CardDetails {
+    brand: Option<String>,
+    last4: Option<String>,
+    exp_month: Option<i16>,
+    exp_year: Option<i16>,
+}
+
+#[derive(Deserialize)]
+struct Identified {
+    id: String,
+}
+
+#[derive(Deserialize)]
+struct MethodAnswer {
+    id: String,
+    card: Option<CardDetails>,
+}
+
+/// The provider.
+#[derive(Clone)]
+pub struct Payments {
+    http: Client,
+    base_url: String,
+    secrets: Secrets,
+    secret_id: String,
+}
+
+impl Payments {
+    /// The provider at the origin that `config` names. Reaches nothing yet.
+    pub fn new(config: &Config, secrets: Secrets) -> Self {
+        let (base_url, secret_id) = (config.payments_url.clone(), config.secrets.stripe.clone());
+        Self {
+            http: Client::new(),
+            base_url,
+            secrets,
+            secret_id,
+        }
+    }
+
+    /// Charges. A repeat with the same key is answered with what the first came to.
+    ///
+    /// # Errors
+    /// Whether it was charged is in the error.
+    pub async fn charge(&self, charge: &Charge<'_>) -> Result<Outcome, PaymentError> {
+        let mut form = vec![
+            ("amount", charge.amount.minor().to_string()),
+            (
+                "currency",
+                charge.amount.currency().as_str().to_ascii_lowercase(),
+            ),
+            ("payment_method", charge.payment_method.to_owned()),
+            ("payment_method_types[]", "card".to_owned()),
+            ("confirm", "true".to_owned()),
+            ("expand[]", "latest_charge".to_owned()),
+            ("metadata[order_id]", charge.order_id.to_string()),
+            ("metadata[attempt_id]", charge.attempt_id.to_string()),
+        ];
+        form.extend(
+            charge
+                .customer
+                .map(|customer| ("customer", customer.to_owned())),
+        );
+        let request = Request {
+            intent: Intent::PaymentWrite,
+            method: Method::POST,
+            path: "/v1/payment_intents",
+            form,
+        };
+        outcome(self.send(request, Some(charge.key)).await)
+    }
+
+    /// How a payment stands.
+    ///
+    /// # Errors
+    /// The provider did not say.
+    pub async fn retrieve(&self, payment_id: &str) -> Result<Outcome, PaymentError> {
+        let path = format!("/v1/payment_intents/{payment_id}");
+        let form = vec![("expand[]", "latest_charge".to_owned())];
+        outcome(
+            self.send(
+                Request {
+                    intent: Intent::PaymentRead,
+                    method: Method::GET,
+                    path: &path,
+                    form,
+                },
+                None,
+            )
+            .await,
+        )
+    }
+
+    /// Makes sure that a payment can charge no more; says how it stands when it has charged.
+    ///
+    /// # Errors
+    /// The provider did not say.
+    pub async fn cancel(&self, payment_id: &str) -> Result<Outcome, PaymentError> {
+        let path = format!("/v1/payment_intents/{payment_id}/cancel");
+        let request = Request {
+            intent: Intent::PaymentWrite,
+            method: Method::POST,
+            path: &path,
+            form: Vec::new(),
+        };
+        match self.send::<PaymentIntent>(request, None).await {
+            // It is in no state to be cancelled: it was charged, or cancelled before.
+            Err(PaymentError::Refused(refusal)) if refusal.is_unexpected_state() => {
+                self.retrieve(payment_id).await
+            }
+            answer => outcome(answer),
+        }
+    }
+
+    /// Moves money back; the provider's id of the refund.
+    ///
+    /// # Errors
+    /// Refused: it cannot be done. Otherwise to be repeated under the same key.
+    pub async fn refund(
+        &self,
+        refund_id: Uuid,
+        payment_id: &str,
+        amount: Money,
+    ) -> Result<String, PaymentError> {
+        let form = vec![
+            ("payment_intent", payment_id.to_owned()),
+            ("amount", amount.minor().to_string()),
+            ("metadata[refund_id]", refund_id.to_string()),
+        ];
+        let request = Request {
+            intent: Intent::PaymentWrite,
+            method: Method::POST,
+            path: "/v1/refunds",
+            form,
+        };
+        let refund: Identified = self
+            .send(request, Some(&format!("refund-{refund_id}")))
+            .await?;
+        Ok(refund.id)
+    }
+
+    /// Makes a customer to keep cards for; the provider's id.
+    ///
+    /// # Errors
+    /// As the provider says.
+    pub async fn create_customer(
+        &self,
+        user_id: Uuid,
+        email: &str,
+    ) -> Result<String, PaymentError> {
+        let form = vec![
+            ("email", email.to_owned()),
+            ("metadata[user_id]", user_id.to_string()),
+        ];
+        let request = Request {
+            intent: Intent::PaymentWrite,
+            method: Method::POST,
+            path: "/v1/customers",
+            form,
+        };
+        let customer: Identified = self
+            .send(request, Some(&format!("customer-{user_id}")))
+            .await?;
+        Ok(customer.id)
+    }
+
+    /// Keeps a card for a customer.
+    ///
+    /// # Errors
+    /// Refused: the token is none, or somebody else's.
+    pub async fn attach(&self, token: &str, customer: &str) -> Result<Card, PaymentError> {
+        let path = format!("/v1/payment_methods/{token}/attach");
+        let form = vec![("customer", customer.to_owned())];
+        let request = Request {
+            intent: Intent::PaymentWrite,
+            method: Method::POST,
+            path: &path,
+            form,
+        };
+        let method: MethodAnswer = self.send(request, None).await?;
+        let card = method.card.ok_or(PaymentError::Unreadable)?;
+        Ok(Card {
+            id: method.id,
+            brand: card.brand.unwrap_or_default(),
+            last4: card.last4.unwrap_or_default(),
+            exp_month: card.exp_month.unwrap_or_default(),
+            exp_year: card.exp_year.unwrap_or_default(),
+        })
+    }
+
+    /// Keeps a card no more.
+    ///
+    /// # Errors
+    /// As the provider says.
+    pub async fn detach(&self, provider_method_id: &str) -> Result<(), PaymentError> {
+        let path = format!("/v1/payment_methods/{provider_method_id}/detach");
+        let request = Request {
+            intent: Intent::PaymentWrite,
+            method: Method::POST,
+            path: &path,
+            form: Vec::new(),
+        };
+        self.send::<Identified>(request, None).await.map(drop)
+    }
+
+    /// Reads a webhook whose signature is the provider's.
+    ///
+    /// # Errors
+    /// The signature is wrong or old, or the keys cannot be read.
+    pub async fn webhook(
+        &self,
+        signature: &str,
+        body: &[u8],
+    ) -> Result<WebhookEvent, InvalidWebhook> {
+        let keys = self.keys().await.map_err(InvalidWebhook::KeysUnavailable)?;
+        webhook::verify(
+            keys.webhook_secret.expose_secret(),
+            signature,
+            body,
+            crate::clock::now(),
+        )
+    }
+
+    async fn keys(&self) -> Result<Keys, SecretError> {
+        self.secrets.json(&self.secret_id).await
+    }
+
+    async fn send<T: DeserializeOwned>(
+        &self,
+        request: Request<'_>,
+        key: Option<&str>,
+    ) -> Result<T, PaymentError> {
+        let keys = self.keys().await.map_err(PaymentError::NotSent)?;
+        let answer = call(request.intent, || self.attempt(&request, &keys, key)).await;
+        answer.map_err(|error| match error {
+            CallError::Failed { source, .. } => source,
+            CallError::TimedOut { .. } => PaymentError::NoAnswer,
+            CallError::NotStarted { .. } => PaymentError::NotStarted,
+        })
+    }
+
+    async fn attempt<T: DeserializeOwned>(
+        &self,
+        request: &Request<'_>,
+        keys: &Keys,
+        key: Option<&str>,
+    ) -> Result<T, PaymentError> {
+        let url = format!("{}{}", self.base_url, request.path);
+        let mut http = self
+            .http
+            .request(request.method.clone(), url)
+            .bearer_auth(keys.secret_key.expose_secret());
+        http = if request.method == Method::GET {
+            http.query(&request.form)
+        } else {
+            http.form(&request.form)
+        };
+        if let Some(key) = key {
+            http = http.header("Idempotency-Key", key);
+        }
+        let response = http.send().await.map_err(PaymentError::from_transport)?;
+        let status = response.status();
+        let body = response
+            .bytes()
+            .await
+            .map_err(PaymentError::from_transport)?;
+        if status.is_success() {
+            return serde_json::from_slice(&body).map_err(|_| PaymentError::Unreadable);
+        }
+        Err(PaymentError::from_answer(status, &body))
+    }
+}
+
+struct Request<'a> {
+    intent: Intent,
+    method: Method,
+    path: &'a str,
+    form: Vec<(&'static str, String)>,
+}
+
+/// What an answer about a payment means. A declined card is an outcome, not an error.
+fn outcome(answer: Result<PaymentIntent, PaymentError>) -> Result<Outcome, PaymentError> {
+    let intent = match answer {
+        Ok(intent) => intent,
+        Err(PaymentError::Refused(Refusal {
+            card: true,
+            payment_id,
+            ..
+        })) => {
+            return Ok(Outcome::Declined { payment_id });
+        }
+        Err(error) => return Err(error),
+    };
+    let payment_id = intent.id;
+    Ok(match intent.status.as_str() {
+        "succeeded" => Outcome::Captured {
+            payment_id,
+            last4: last4(intent.latest_charge),
+        },
+        "requires_action" => {
+            let client_secret = intent.client_secret.ok_or(PaymentError::Unreadable)?;
+            Outcome::AuthenticationRequired {
+                payment_id,
+                client_secret,
+            }
+        }
+        "canceled" => Outcome::Cancelled { payment_id },
+        "requires_payment_method" if intent.last_payment_error.is_some() => Outcome::Declined {
+            payment_id: Some(payment_id),
+        },
+        _ => Outcome::Processing { payment_id },
+    })
+}
+
+fn last4(charge: Option<LatestCharge>) -> Option<String> {
+    match charge? {
+        LatestCharge::Expanded {
+            payment_method_details,
+        } => payment_method_details?.card?.last4,
+        LatestCharge::Id(_) => None,
+    }
+}
