@@ -1,1 +1,3 @@
-//! Whole flows against the local stack.
+//! Whole flows against the local stack, and what is made of all functions together.
+
+pub mod openapi;

@@ -4,6 +4,8 @@ mod body;
 mod caching;
 mod caller;
 mod domain_errors;
+#[cfg(test)]
+mod edge_tests;
 mod error;
 pub mod idempotency;
 mod layers;
