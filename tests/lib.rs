@@ -1,1 +1,14 @@
-//! Whole flows against the local stack.
+//! Whole flows against the local stack, and what tests of every kind stand on.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "Tests say what they expect by failing, and stand outside what is deployed."
+)]
+
+pub mod database;
+pub mod stack;
+
+pub use database::TestDatabase;
+pub use stack::Stack;
