@@ -383,10 +383,11 @@ impl Reader {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn complete() -> BTreeMap<String, String> {
+    /// The least that makes a configuration.
+    pub(crate) fn complete() -> BTreeMap<String, String> {
         [
             ("STAGE", "test"),
             ("DB_HOSTS", "127.0.0.1:5441, 127.0.0.1:5442"),

@@ -9,10 +9,11 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use crate::config::Config;
 use crate::dynamo::Tables;
 use crate::dynamo::sessions::Sessions;
-use crate::providers::mail::Mail;
-use crate::providers::payments::Payments;
 use crate::http::ReadCache;
+use crate::providers::mail::Mail;
 use crate::providers::objects::Objects;
+use crate::providers::payments::Payments;
+use crate::providers::probes::Probes;
 use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
 use crate::providers::signing::{Signer, Verifier};
@@ -42,6 +43,8 @@ pub struct Parts {
     pub payments: Payments,
     /// Access tokens.
     pub verifier: Verifier,
+    /// Whether what is outside is there.
+    pub probes: Probes,
     /// New access tokens; only `auth` may read its keys.
     pub signer: Signer,
     /// Reads that many callers share.
@@ -68,6 +71,11 @@ impl AppState {
             .retry_config(RetryConfig::disabled())
             .load()
             .await;
+        Self::assemble(config, aws)
+    }
+
+    /// Builds every part on clients' settings that are already there.
+    pub fn assemble(config: Config, aws: SdkConfig) -> Self {
         let secrets = Secrets::new(&aws);
         let verifier = Verifier::new(
             secrets.clone(),
@@ -89,6 +97,7 @@ impl AppState {
             queues: Queues::new(&aws, &config),
             mail: Mail::new(&aws, &config),
             objects: Objects::new(&aws, &config),
+            probes: Probes::new(&aws, &config, secrets.clone()),
             payments: Payments::new(&config, secrets.clone()),
             secrets,
             verifier,

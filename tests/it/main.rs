@@ -7,6 +7,14 @@
     reason = "Tests say what they expect by failing, and stand outside what is deployed."
 )]
 
+mod auth;
+mod buying;
+mod docs_page;
 mod grants;
+mod mailer;
+mod offline;
+mod openapi;
+mod ops;
 mod statements;
 mod tidy;
+mod warmer;

@@ -2,7 +2,9 @@
 
 use crate::emulator;
 use crate::progress::Progress;
-use crate::steps::{accounts, build, database, deploy, lock, machine, samples, secrets, services, summary};
+use crate::steps::{
+    accounts, build, database, deploy, lock, machine, samples, secrets, services, summary,
+};
 use anyhow::Result;
 use local::{Stack, tools};
 use std::time::Instant;

@@ -6,9 +6,9 @@ use anyhow::{Context, Result};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::steps::accounts::Account;
 use super::api::Api;
 use super::catalogue::Category;
+use crate::steps::accounts::Account;
 
 /// Makes the categories that are missing, parents first, and answers how many.
 pub(super) async fn ensure(

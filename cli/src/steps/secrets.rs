@@ -80,7 +80,12 @@ async fn signing_keys(client: &Client) -> Result<bool> {
         .ok()
         .context("The system has no randomness to make keys from.")?;
     // The public half first: every verifier knows a key before it signs.
-    put(client, &format!("holdfast/{STAGE}/jwt-public"), &first.jwt_public).await?;
+    put(
+        client,
+        &format!("holdfast/{STAGE}/jwt-public"),
+        &first.jwt_public,
+    )
+    .await?;
     put(client, &private, first.jwt_private.expose_secret()).await?;
     Ok(true)
 }

@@ -22,7 +22,7 @@ pub(crate) struct LineBody {
 
 /// Sets how many of a SKU are in a cart.
 #[utoipa::path(
-    put, path = "/carts/{id}/lines/{sku}", tag = "Buying", params(("id" = Uuid, Path), ("sku" = String, Path)),
+    put, path = "/carts/{id}/lines/{sku}", tag = "buying", params(("id" = Uuid, Path), ("sku" = String, Path)),
     request_body = LineBody,
     responses(
         (status = 200, description = "The cart", body = CartView),
@@ -58,7 +58,7 @@ pub(crate) async fn put_line(
 
 /// Takes a SKU out of a cart. One that is not there changes nothing.
 #[utoipa::path(
-    delete, path = "/carts/{id}/lines/{sku}", tag = "Buying", params(("id" = Uuid, Path), ("sku" = String, Path)),
+    delete, path = "/carts/{id}/lines/{sku}", tag = "buying", params(("id" = Uuid, Path), ("sku" = String, Path)),
     responses((status = 200, description = "The cart", body = CartView), (status = 404, body = Problem, description = "None, or not yours"))
 )]
 pub(crate) async fn delete_line(

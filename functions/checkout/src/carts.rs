@@ -52,7 +52,7 @@ pub(crate) struct MergeBody {
 
 /// Makes an empty cart. Signed in, it is the user's alone.
 #[utoipa::path(
-    post, path = "/carts", tag = "Buying",
+    post, path = "/carts", tag = "buying",
     responses((status = 201, description = "Made", body = CartView), (status = 503, body = Problem, description = "Carts are away"))
 )]
 pub(crate) async fn post_cart(
@@ -77,7 +77,7 @@ pub(crate) async fn post_cart(
 
 /// Shows a cart, priced as of now.
 #[utoipa::path(
-    get, path = "/carts/{id}", tag = "Buying", params(("id" = Uuid, Path)),
+    get, path = "/carts/{id}", tag = "buying", params(("id" = Uuid, Path)),
     responses((status = 200, description = "The cart", body = CartView), (status = 404, body = Problem, description = "None, or not yours"))
 )]
 pub(crate) async fn get_cart(
@@ -91,7 +91,7 @@ pub(crate) async fn get_cart(
 
 /// Removes a cart.
 #[utoipa::path(
-    delete, path = "/carts/{id}", tag = "Buying", params(("id" = Uuid, Path)),
+    delete, path = "/carts/{id}", tag = "buying", params(("id" = Uuid, Path)),
     responses((status = 204, description = "Removed"), (status = 404, body = Problem, description = "None, or not yours"))
 )]
 pub(crate) async fn delete_cart(
@@ -106,7 +106,7 @@ pub(crate) async fn delete_cart(
 
 /// Moves a cart's lines into another of the user's. Twice does no more than once.
 #[utoipa::path(
-    post, path = "/carts/{id}/merge", tag = "Buying", security(("bearer" = [])),
+    post, path = "/carts/{id}/merge", tag = "buying", security(("bearer" = [])),
     params(("id" = Uuid, Path, description = "The cart that is emptied")), request_body = MergeBody,
     responses((status = 200, description = "The cart that took the lines", body = CartView), (status = 404, body = Problem, description = "None, or not yours"))
 )]

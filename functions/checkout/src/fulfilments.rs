@@ -36,7 +36,7 @@ pub(crate) struct FulfilmentBody {
 
 /// Records a shipment. The order is `fulfilled` once all of it is sent.
 #[utoipa::path(
-    post, path = "/orders/{id}/fulfilments", tag = "Buying", security(("bearer" = [])),
+    post, path = "/orders/{id}/fulfilments", tag = "buying", security(("bearer" = [])),
     params(("id" = Uuid, Path), ("Idempotency-Key" = String, Header, description = "1 to 255 printable characters")),
     request_body = FulfilmentBody,
     responses(
@@ -105,7 +105,7 @@ pub(crate) async fn post_fulfilment(
 
 /// Records that a sent order has arrived.
 #[utoipa::path(
-    post, path = "/orders/{id}/delivered", tag = "Buying", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    post, path = "/orders/{id}/delivered", tag = "buying", security(("bearer" = [])), params(("id" = Uuid, Path)),
     responses(
         (status = 200, description = "The order", body = Order),
         (status = 404, description = "None, or nothing of yours in it", body = Problem),

@@ -34,7 +34,7 @@ pub(crate) struct ListQuery {
 
 /// Lists orders, the newest first: the caller's own, all for an admin.
 #[utoipa::path(
-    get, path = "/orders", tag = "Buying", security(("bearer" = [])), params(ListQuery),
+    get, path = "/orders", tag = "buying", security(("bearer" = [])), params(ListQuery),
     responses((status = 200, description = "A page of orders", body = Page<Order>), (status = 401, body = Problem, description = "Not signed in"))
 )]
 pub(crate) async fn get_orders(
@@ -56,7 +56,7 @@ pub(crate) async fn get_orders(
 
 /// Shows an order.
 #[utoipa::path(
-    get, path = "/orders/{id}", tag = "Buying", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    get, path = "/orders/{id}", tag = "buying", security(("bearer" = [])), params(("id" = Uuid, Path)),
     responses((status = 200, description = "The order", body = Order), (status = 404, body = Problem, description = "None, or not yours"))
 )]
 pub(crate) async fn get_order(
@@ -69,7 +69,7 @@ pub(crate) async fn get_order(
 
 /// Calls an order off before it is sent: its stock is released, what was charged is paid back.
 #[utoipa::path(
-    post, path = "/orders/{id}/cancel", tag = "Buying", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    post, path = "/orders/{id}/cancel", tag = "buying", security(("bearer" = [])), params(("id" = Uuid, Path)),
     responses(
         (status = 200, description = "The order", body = Order),
         (status = 404, description = "None, or not yours", body = Problem),

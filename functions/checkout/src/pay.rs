@@ -33,7 +33,7 @@ pub(crate) struct PayBody {
 /// Pays for an order in `payment_pending` in another way. The earlier attempt is
 /// first cancelled at the provider.
 #[utoipa::path(
-    post, path = "/orders/{id}/pay", tag = "Buying", security(("bearer" = [])),
+    post, path = "/orders/{id}/pay", tag = "buying", security(("bearer" = [])),
     params(("id" = Uuid, Path), ("Idempotency-Key" = String, Header, description = "1 to 255 printable characters")),
     request_body = PayBody,
     responses(

@@ -56,7 +56,7 @@ impl From<PaymentMethod> for MethodView {
 
 /// Lists the caller's cards, the newest first.
 #[utoipa::path(
-    get, path = "/payment-methods", tag = "Buying", security(("bearer" = [])), params(PageQuery),
+    get, path = "/payment-methods", tag = "buying", security(("bearer" = [])), params(PageQuery),
     responses((status = 200, description = "A page of cards", body = Page<MethodView>), (status = 401, body = Problem, description = "Not signed in"))
 )]
 pub(crate) async fn get_payment_methods(
@@ -75,7 +75,7 @@ pub(crate) async fn get_payment_methods(
 
 /// Saves a card. The same one again is the one that is there.
 #[utoipa::path(
-    post, path = "/payment-methods", tag = "Buying", security(("bearer" = [])), request_body = NewMethodBody,
+    post, path = "/payment-methods", tag = "buying", security(("bearer" = [])), request_body = NewMethodBody,
     responses(
         (status = 201, description = "Saved", body = MethodView),
         (status = 402, description = "The provider refused the card", body = Problem),
@@ -141,7 +141,7 @@ async fn provider_customer(state: &AppState, user_id: Uuid) -> Result<String, Ap
 
 /// Forgets a card.
 #[utoipa::path(
-    delete, path = "/payment-methods/{id}", tag = "Buying", security(("bearer" = [])), params(("id" = Uuid, Path)),
+    delete, path = "/payment-methods/{id}", tag = "buying", security(("bearer" = [])), params(("id" = Uuid, Path)),
     responses((status = 204, description = "Forgotten"), (status = 404, body = Problem, description = "None, or not yours"))
 )]
 pub(crate) async fn delete_payment_method(

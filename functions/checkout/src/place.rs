@@ -27,7 +27,7 @@ use crate::body::PlaceOrder;
 
 /// Places an order. A repeated `Idempotency-Key` gets the first answer again.
 #[utoipa::path(
-    post, path = "/checkout", tag = "Buying", security(("bearer" = [])),
+    post, path = "/checkout", tag = "buying", security(("bearer" = [])),
     params(("Idempotency-Key" = String, Header, description = "1 to 255 printable characters")),
     request_body = PlaceOrder,
     responses(

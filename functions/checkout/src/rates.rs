@@ -54,7 +54,7 @@ pub(crate) struct Table<T> {
 
 /// Shows the shipping rates.
 #[utoipa::path(
-    get, path = "/admin/shipping-rates", tag = "Rates", security(("bearer" = [])),
+    get, path = "/admin/shipping-rates", tag = "rates", security(("bearer" = [])),
     responses((status = 200, description = "The table", body = Table<ShippingRateBody>), (status = 403, body = Problem, description = "Not an admin"))
 )]
 pub(crate) async fn get_shipping_rates(
@@ -78,7 +78,7 @@ pub(crate) async fn get_shipping_rates(
 
 /// Replaces the shipping rates.
 #[utoipa::path(
-    put, path = "/admin/shipping-rates", tag = "Rates", security(("bearer" = [])), request_body = Table<ShippingRateBody>,
+    put, path = "/admin/shipping-rates", tag = "rates", security(("bearer" = [])), request_body = Table<ShippingRateBody>,
     responses((status = 200, description = "The table", body = Table<ShippingRateBody>), (status = 422, body = Problem, description = "Not valid"))
 )]
 pub(crate) async fn put_shipping_rates(
@@ -116,7 +116,7 @@ pub(crate) async fn put_shipping_rates(
 
 /// Shows the tax rates.
 #[utoipa::path(
-    get, path = "/admin/tax-rates", tag = "Rates", security(("bearer" = [])),
+    get, path = "/admin/tax-rates", tag = "rates", security(("bearer" = [])),
     responses((status = 200, description = "The table", body = Table<TaxRateBody>), (status = 403, body = Problem, description = "Not an admin"))
 )]
 pub(crate) async fn get_tax_rates(
@@ -139,7 +139,7 @@ pub(crate) async fn get_tax_rates(
 
 /// Replaces the tax rates.
 #[utoipa::path(
-    put, path = "/admin/tax-rates", tag = "Rates", security(("bearer" = [])), request_body = Table<TaxRateBody>,
+    put, path = "/admin/tax-rates", tag = "rates", security(("bearer" = [])), request_body = Table<TaxRateBody>,
     responses((status = 200, description = "The table", body = Table<TaxRateBody>), (status = 422, body = Problem, description = "Not valid"))
 )]
 pub(crate) async fn put_tax_rates(

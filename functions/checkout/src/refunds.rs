@@ -44,7 +44,7 @@ pub(crate) struct RefundView {
 
 /// Pays an order back, in part or whole; never more than was captured.
 #[utoipa::path(
-    post, path = "/orders/{id}/refunds", tag = "Buying", security(("bearer" = [])),
+    post, path = "/orders/{id}/refunds", tag = "buying", security(("bearer" = [])),
     params(("id" = Uuid, Path), ("Idempotency-Key" = String, Header, description = "1 to 255 printable characters")),
     request_body = RefundBody,
     responses(

@@ -66,7 +66,7 @@ pub(crate) struct CreditView {
 
 /// Shows the caller's wallet and its ledger.
 #[utoipa::path(
-    get, path = "/wallet", tag = "Buying", security(("bearer" = [])), params(PageQuery),
+    get, path = "/wallet", tag = "buying", security(("bearer" = [])), params(PageQuery),
     responses((status = 200, description = "The wallet", body = WalletView), (status = 401, body = Problem, description = "Not signed in"))
 )]
 pub(crate) async fn get_wallet(
@@ -113,7 +113,7 @@ fn entry_view(entry: wallets::Entry, currency: Currency) -> EntryView {
 
 /// Gives somebody a credit.
 #[utoipa::path(
-    post, path = "/wallets/{user_id}/credits", tag = "Buying", security(("bearer" = [])),
+    post, path = "/wallets/{user_id}/credits", tag = "buying", security(("bearer" = [])),
     params(("user_id" = Uuid, Path), ("Idempotency-Key" = String, Header, description = "1 to 255 printable characters")),
     request_body = CreditBody,
     responses(

@@ -30,7 +30,7 @@ pub(crate) struct Received {
 
 /// Takes a webhook of the payment provider.
 #[utoipa::path(
-    post, path = "/webhooks/stripe", tag = "Webhooks",
+    post, path = "/webhooks/stripe", tag = "webhooks",
     params(("Stripe-Signature" = String, Header, description = "t=<seconds>,v1=<hex>")),
     request_body(content = Object, description = "An event, as the provider sends it"),
     responses(

@@ -1,14 +1,33 @@
-//! The routes of `ops`.
+//! The routes of `ops`: health, the contract, the page that shows it, and
+//! whatever no other function takes, which is a 404.
 #![recursion_limit = "256"]
 
+mod checks;
+mod documents;
+mod health;
+mod readiness;
+
 use axum::Router;
-use shared::http;
+use axum::routing::get;
+use shared::http::{self, BASE_PATH};
 use shared::state::AppState;
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use health::Health;
+pub use readiness::{Check, Condition, Readiness};
 
 /// Every route, with its documentation.
 pub fn routes() -> OpenApiRouter<AppState> {
+    let under_base_path = OpenApiRouter::new()
+        .routes(routes!(health::get_health))
+        .routes(routes!(health::get_ready))
+        .routes(routes!(documents::get_openapi));
     OpenApiRouter::new()
+        .nest(BASE_PATH, under_base_path)
+        .routes(routes!(documents::get_docs))
+        // Parts of the page, and no part of the contract.
+        .route("/docs/{file}", get(documents::get_docs_file))
 }
 
 /// The function's service.

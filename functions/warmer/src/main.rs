@@ -1,2 +1,7 @@
-//! Starts the warmer function.
-fn main() {}
+//! Starts `warmer`.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    let state = shared::state::start().await?;
+    shared::events::serve_schedule(state, warmer::keep_warm).await
+}

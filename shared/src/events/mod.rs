@@ -1,7 +1,9 @@
-//! Triggers that are not HTTP: batches of messages and schedules.
+//! Triggers that are not HTTP: batches of messages, schedules and warm-ups.
 
 mod batch;
 mod outbox;
+mod warm_up;
 
 pub use batch::{Failure, handle_batch, serve_batches, serve_schedule};
 pub use outbox::{publish, sweep};
+pub use warm_up::WarmUp;

@@ -60,8 +60,28 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     }
     serde_path_to_error::deserialize(value).map_err(|error| {
         let pointer = pointer(error.path());
-        ApiError::invalid(pointer, error.into_inner().to_string())
+        field_at_fault(pointer, &error.into_inner().to_string())
     })
+}
+
+/// Of a missing field serde names the object around it; here it is the field.
+fn field_at_fault(pointer: String, reason: &str) -> ApiError {
+    let quoted = |prefix| reason.strip_prefix(prefix)?.split('`').next();
+    if let Some(name) = quoted("missing field `") {
+        return ApiError::invalid(format!("{pointer}/{}", escape(name)), "is missing");
+    }
+    let Some(name) = quoted("unknown field `") else {
+        return ApiError::invalid(pointer, reason);
+    };
+    // Within an enum with a tag the path ends at the object.
+    let last = format!("/{}", escape(name));
+    let object = pointer.strip_suffix(&last).unwrap_or(&pointer);
+    ApiError::invalid(format!("{object}{last}"), "is not known here")
+}
+
+/// As RFC 6901 wants it.
+fn escape(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 fn pointer(path: &serde_path_to_error::Path) -> String {
@@ -70,7 +90,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
         pointer.push('/');
         match segment {
             Segment::Seq { index } => pointer.push_str(&index.to_string()),
-            Segment::Map { key } => pointer.push_str(&key.replace('~', "~0").replace('/', "~1")),
+            Segment::Map { key } => pointer.push_str(&escape(key)),
             Segment::Enum { variant } => pointer.push_str(variant),
             Segment::Unknown => pointer.pop().map_or((), drop),
         }
@@ -80,7 +100,11 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 
 impl<T: Serialize> IntoResponse for Json<T> {
     fn into_response(self) -> Response {
-        axum::Json(self.0).into_response()
+        // Not axum's, which would show a value that cannot be written as plain text.
+        match serde_json::to_vec(&self.0) {
+            Ok(body) => ([(CONTENT_TYPE, "application/json")], body).into_response(),
+            Err(error) => ApiError::internal(error).into_response(),
+        }
     }
 }
 

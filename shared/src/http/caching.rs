@@ -6,15 +6,12 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use moka::future::Cache;
 use moka::ops::compute::{CompResult, Op};
-use serde::Serialize;
 use time::OffsetDateTime;
 
-use super::precondition::{etag, hash_tag};
-use super::{ApiError, Kind};
+use super::{ApiError, Kind, Representation};
 use crate::clock;
 use crate::resilience::policies::{LAST_GOOD_KEPT, READ_AGAIN_AFTER, REPLICA_LAG};
 
@@ -22,56 +19,6 @@ use crate::resilience::policies::{LAST_GOOD_KEPT, READ_AGAIN_AFTER, REPLICA_LAG}
 const KEPT_BYTES_MAX: u64 = 24 * 1024 * 1024;
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
-
-/// A representation as it goes out: its bytes and its tag.
-#[derive(Debug, Clone)]
-pub struct Representation {
-    body: Bytes,
-    etag: HeaderValue,
-}
-
-impl Representation {
-    /// Of something without a version, such as a list.
-    ///
-    /// # Errors
-    /// Never in practice: a value that cannot be written as JSON.
-    pub fn of<T: Serialize>(value: &T) -> Result<Self, ApiError> {
-        let body = Bytes::from(serde_json::to_vec(value).map_err(ApiError::internal)?);
-        Ok(Self {
-            etag: hash_tag(&body),
-            body,
-        })
-    }
-
-    /// Of something whose version `If-Match` names.
-    ///
-    /// # Errors
-    /// Never in practice: a value that cannot be written as JSON.
-    pub fn versioned<T: Serialize>(value: &T, version: i64) -> Result<Self, ApiError> {
-        let body = Bytes::from(serde_json::to_vec(value).map_err(ApiError::internal)?);
-        Ok(Self {
-            etag: etag(version, &body),
-            body,
-        })
-    }
-
-    /// The answer to somebody in particular, which nobody else may be given.
-    pub fn private(self, status: StatusCode) -> Response {
-        let mut response = Response::new(Body::from(self.body));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/json"),
-        );
-        headers.insert(header::ETAG, self.etag);
-        headers.insert(
-            header::CACHE_CONTROL,
-            HeaderValue::from_static("private, no-store"),
-        );
-        response
-    }
-}
 
 #[derive(Debug, Clone)]
 struct Kept {
@@ -230,7 +177,7 @@ impl ReadCache {
 
     fn respond(&self, kept: &Kept, source: Source, request: &HeaderMap) -> Response {
         let representation = &kept.representation;
-        let unchanged = is_named(request, &representation.etag);
+        let unchanged = representation.is_named(request);
         let mut response = if unchanged {
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::NOT_MODIFIED;
@@ -276,17 +223,6 @@ fn is_within(instant: &AtomicI64, span: Duration) -> bool {
 
 fn age(kept: &Kept) -> Duration {
     Duration::try_from(clock::now() - kept.read_at).unwrap_or_default()
-}
-
-/// Whether `If-None-Match` names the tag, by weak comparison (RFC 9110, 13.1.2).
-fn is_named(request: &HeaderMap, etag: &HeaderValue) -> bool {
-    let etag = etag.as_bytes();
-    request.get_all(header::IF_NONE_MATCH).iter().any(|value| {
-        value.as_bytes().split(|&byte| byte == b',').any(|tag| {
-            let tag = tag.trim_ascii();
-            tag == b"*" || tag.strip_prefix(b"W/").unwrap_or(tag) == etag
-        })
-    })
 }
 
 #[cfg(test)]

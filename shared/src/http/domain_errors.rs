@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::{ApiError, Kind};
 use crate::domain::accounts::AccountError;
-use crate::domain::order::OrderError;
 use crate::domain::catalogue::CatalogueError;
+use crate::domain::order::OrderError;
 use crate::dynamo::DynamoError;
 use crate::operations::OperationError;
 use crate::providers::objects::ObjectError;

@@ -1,5 +1,5 @@
-//! What every request goes through, outermost first: context and deadline,
-//! panic, one log line, headers, CORS, the body limit.
+//! What every request goes through, outermost first: context and one log line,
+//! headers, CORS, the deadline and panics, the body limit.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
@@ -9,7 +9,7 @@ use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
-use http::{HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use uuid::Uuid;
 
@@ -32,6 +32,8 @@ pub fn service(routes: Router<AppState>, state: AppState) -> Router {
         .fallback(|| async { ApiError::not_found() })
         .method_not_allowed_fallback(|| async { ApiError::new(Kind::MethodNotAllowed) })
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+        .layer(from_fn(guard))
+        // Outside of the guard, because browsers must be able to read a timeout too.
         .layer(cors)
         .layer(from_fn(edge))
         .with_state(state)
@@ -81,7 +83,7 @@ async fn edge(request: Request, next: Next) -> Response {
         request_id: request_id.clone(),
         deadline: Deadline::after(REQUEST_TIMEOUT),
     };
-    let mut response = context::scope(context, answer(request, next)).await;
+    let mut response = context::scope(context, next.run(request)).await;
     telemetry::request(telemetry::Request {
         request_id: &request_id,
         method: method.as_str(),
@@ -94,15 +96,39 @@ async fn edge(request: Request, next: Next) -> Response {
 }
 
 /// The routes' answer, or what to say when they panic or take too long.
-async fn answer(request: Request, next: Next) -> Response {
+async fn guard(request: Request, next: Next) -> Response {
     let work = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(REQUEST_TIMEOUT, work).await {
-        Ok(Ok(response)) => response,
+        Ok(Ok(response)) => conform(response),
         Ok(Err(_)) => ApiError::internal("the handler panicked").into_response(),
         Err(_) => ApiError::new(Kind::Timeout)
             .caused_by("the deadline has passed")
             .into_response(),
     }
+}
+
+/// A rejection of axum's own is plain text; here it becomes a problem like any other.
+fn conform(response: Response) -> Response {
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    if !is_error || is_json(response.headers()) {
+        return response;
+    }
+    let kind = match status.as_u16() {
+        404 => Kind::NotFound,
+        405 => Kind::MethodNotAllowed,
+        413 => Kind::TooLarge,
+        415 => Kind::UnsupportedMediaType,
+        422 => Kind::Invalid,
+        400..500 => Kind::Unreadable,
+        _ => Kind::Internal,
+    };
+    ApiError::new(kind).into_response()
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| value.to_str().is_ok_and(|text| text.contains("json")))
 }
 
 /// A well-formed incoming id is kept, so that a caller can follow its request.

@@ -4,20 +4,24 @@ mod body;
 mod caching;
 mod caller;
 mod domain_errors;
+#[cfg(test)]
+mod edge_tests;
 mod error;
 pub mod idempotency;
 mod layers;
 mod page;
 mod precondition;
+mod representation;
 mod server;
 
 pub use body::{Json, Path, Query};
-pub use caching::{ReadCache, Representation};
+pub use caching::ReadCache;
 pub use caller::{Admin, Anyone, Seller, User};
 pub use error::{ApiError, FieldError, Kind, Problem};
 pub use layers::service;
 pub use page::{Page, PageQuery, decode_cursor, encode_cursor};
 pub use precondition::{IfMatch, etag};
+pub use representation::Representation;
 pub use server::{is_warm_up, serve};
 
 /// Where every route of the contract starts.

@@ -7,6 +7,10 @@ use lambda_http::request::LambdaRequest;
 use lambda_runtime::{Error, LambdaEvent, Service, service_fn};
 use serde_json::value::RawValue;
 
+use crate::context::{self, Context};
+use crate::events::WarmUp;
+use crate::resilience::Deadline;
+use crate::resilience::policies::REQUEST_TIMEOUT;
 use crate::state::AppState;
 
 /// Whether an event is the warmer's: it is not an HTTP event, and is answered
@@ -24,7 +28,12 @@ pub async fn serve(router: Router, state: AppState) -> Result<(), Error> {
         let (router, state) = (router.clone(), state.clone());
         let answer = async move {
             if is_warm_up(&event.payload) {
-                state.warm_up().await;
+                let warm_up = WarmUp::parse(event.payload.get())?;
+                let context = Context {
+                    request_id: event.context.request_id,
+                    deadline: Deadline::after(REQUEST_TIMEOUT),
+                };
+                context::scope(context, warm_up.run(&state)).await;
                 return Ok::<_, Error>(RawValue::from_string("{\"warm\":true}".to_owned())?);
             }
             let request: LambdaRequest = serde_json::from_str(event.payload.get())?;

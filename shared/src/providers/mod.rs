@@ -1,9 +1,11 @@
 //! What is outside: secrets, queues, objects, payments, mail.
 
+pub mod functions;
 pub mod mail;
 pub mod objects;
 pub mod passwords;
 pub mod payments;
+pub mod probes;
 pub mod queues;
 pub mod secrets;
 pub mod signing;

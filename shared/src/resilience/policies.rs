@@ -233,6 +233,13 @@ pub const PUBLIC_KEYS_MISS_INTERVAL: Duration = Duration::from_secs(5);
 /// How long the bucket takes an upload that was signed.
 pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
+/// When to ask again after readiness said that the shop cannot sell.
+pub const READINESS_RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// How long a warmed environment stays busy, so that the next of several
+/// warm-ups at once finds another one. Longer than it takes to send them all.
+pub const WARM_UP_HOLD: Duration = Duration::from_millis(300);
+
 /// How long it is taken for granted that an account's tokens were not ended.
 pub const SESSION_CHECK_TTL: Duration = Duration::from_secs(30);
 
@@ -322,6 +329,14 @@ const ROUTES: &[Route] = &[
             Intent::ObjectRead,
             Intent::ObjectWrite,
             Intent::DatabaseWrite,
+        ],
+    },
+    // Readiness asks everything at the same moment; this takes longest: login, nodes, schema.
+    Route {
+        calls: &[
+            Intent::SecretRead,
+            Intent::DatabaseConnect,
+            Intent::DatabaseRead,
         ],
     },
 ];

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
@@ -29,6 +29,43 @@ pub struct Role {
     pub writable: bool,
     /// Its timeline; the higher one is the one that was promoted later.
     pub timeline: i32,
+}
+
+/// One node, as seen just now.
+#[derive(Debug)]
+pub struct Node {
+    /// Where it is.
+    pub host: DatabaseHost,
+    /// What it says of itself.
+    pub role: Result<Role, NodeError>,
+    /// How long it took to say so.
+    pub latency: Duration,
+}
+
+/// Why a node did not say what it is. Names no host and quotes no message.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NodeError {
+    /// No connection or no answer in time.
+    #[error("does not answer in time")]
+    Silent,
+    /// No connection.
+    #[error("cannot be reached")]
+    Unreachable,
+    /// It answered with this SQLSTATE.
+    #[error("refuses with {0}")]
+    Refused(String),
+}
+
+impl From<sqlx::Error> for NodeError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::PoolTimedOut => Self::Silent,
+            sqlx::Error::Database(answer) => {
+                Self::Refused(answer.code().unwrap_or_default().into_owned())
+            }
+            _ => Self::Unreachable,
+        }
+    }
 }
 
 /// No node is known to accept writes.
@@ -135,11 +172,18 @@ impl Database {
     ///
     /// # Errors
     /// The login cannot be read.
-    pub async fn roles(
-        &self,
-    ) -> Result<Vec<(DatabaseHost, Result<Role, sqlx::Error>)>, StoreError> {
-        let roles = ask_all(self.nodes().await?).await;
-        Ok(self.config.hosts.iter().cloned().zip(roles).collect())
+    pub async fn roles(&self) -> Result<Vec<Node>, StoreError> {
+        let nodes = self.nodes().await?.iter().zip(&self.config.hosts);
+        let seen = nodes.map(async |(node, host)| {
+            let started = Instant::now();
+            let role = ask(node).await.map_err(NodeError::from);
+            Node {
+                host: host.clone(),
+                role,
+                latency: started.elapsed(),
+            }
+        });
+        Ok(futures::future::join_all(seen).await)
     }
 
     async fn writer(&self) -> Result<&PgPool, sqlx::Error> {

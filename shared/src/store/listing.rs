@@ -182,7 +182,7 @@ impl<'a> Slice<'a> {
             .bind(self.wanted.limit)
     }
 
-    /// Ranks the newest 5,000 matches, because a rank is computed row by row and
+    /// Ranks the newest 2,000 matches, because a rank is computed row by row and
     /// a common word matches half of a large shop.
     async fn best_first(&self, connection: &mut PgConnection) -> Result<Vec<Place>, sqlx::Error> {
         let rows = sqlx::query_as(
@@ -194,7 +194,7 @@ impl<'a> Slice<'a> {
                      and ($3::bigint is null or p.price_from_minor <= $3)
                      and ($4::boolean is null or $4 = coalesce((select true from variants v join stock s on s.sku = v.sku
                          where v.product_id = p.id and v.removed_at is null and s.on_hand > s.reserved limit 1), false))
-                 order by p.created_at desc, p.id desc limit 5000
+                 order by p.created_at desc, p.id desc limit 2000
              ), ranked as (
                  select ts_rank(search, $5::tsquery) as rank, id from matches
              )

@@ -15,13 +15,13 @@ pub mod orders;
 pub mod outbox;
 pub mod payment_methods;
 pub mod payments;
+pub mod products;
 pub mod rates;
 pub mod refunds;
 pub mod reservations;
-pub mod wallets;
-pub mod webhooks;
-pub mod products;
 pub mod stock;
 pub mod variants;
+pub mod wallets;
+pub mod webhooks;
 
 pub use errors::{ChangeError, OnConstraint, StoreError};

@@ -1,0 +1,219 @@
+//! From what dependencies said to what is shown of each. Names no host: anyone may read it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use shared::providers::probes::{ProbeError, Reached};
+use shared::store::database::Node;
+use shared::store::migrations;
+
+use crate::readiness::{Check, Condition};
+
+/// The check that selling depends on.
+pub(crate) const PRIMARY: &str = "database_primary";
+
+impl Check {
+    pub(crate) fn new(status: Condition, latency: Duration) -> Self {
+        Self {
+            status,
+            latency_ms: (latency.as_secs_f64() * 10_000.0).round() / 10.0,
+            detail: None,
+        }
+    }
+
+    fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+}
+
+/// Something that is not the database.
+pub(crate) fn outside(answer: Result<Reached, ProbeError>, latency: Duration) -> Check {
+    match answer {
+        Ok(Reached::Served) => Check::new(Condition::Healthy, latency),
+        Ok(Reached::Refused) => Check::new(Condition::Healthy, latency)
+            .detail("answers; this function may not look further"),
+        Err(error) => Check::new(Condition::Unhealthy, latency).detail(error.to_string()),
+    }
+}
+
+/// No node could be asked.
+pub(crate) fn no_login(latency: Duration) -> BTreeMap<String, Check> {
+    let check = Check::new(Condition::Unhealthy, latency).detail("the login cannot be read");
+    [(PRIMARY.to_owned(), check)].into()
+}
+
+/// Gives each node its seat by what it says, not by what it was configured as:
+/// the writer is primary, the others are replica and fallback in their order.
+pub(crate) fn seats(mut nodes: Vec<Node>, schema: Option<i64>) -> BTreeMap<String, Check> {
+    let slowest = nodes.iter().map(|node| node.latency).max();
+    let primary = match writer(&nodes) {
+        Some(index) => with_schema(
+            Check::new(Condition::Healthy, nodes.remove(index).latency),
+            schema,
+        ),
+        None => {
+            // A silent node is the likeliest to have been the writer.
+            let silent = nodes.iter().position(|node| node.role.is_err());
+            let latency = silent.map(|index| nodes.remove(index).latency);
+            let latency = latency.or(slowest).unwrap_or_default();
+            Check::new(Condition::Unhealthy, latency).detail("no node accepts writes")
+        }
+    };
+    let others = nodes.iter().enumerate().map(|(index, node)| {
+        let name = match index {
+            0 => "database_replica".to_owned(),
+            1 => "database_fallback".to_owned(),
+            more => format!("database_fallback_{more}"),
+        };
+        (name, reader(node))
+    });
+    let mut checks: BTreeMap<_, _> = others.collect();
+    checks.insert(PRIMARY.to_owned(), primary);
+    checks
+}
+
+/// Of several nodes that accept writes, the one on the highest timeline.
+fn writer(nodes: &[Node]) -> Option<usize> {
+    let writable = nodes.iter().enumerate().filter_map(|(index, node)| {
+        let role = node.role.as_ref().ok().filter(|role| role.writable)?;
+        // A tie goes to the node that was configured first.
+        Some((role.timeline, usize::MAX - index))
+    });
+    writable.max().map(|(_, index)| usize::MAX - index)
+}
+
+fn with_schema(check: Check, schema: Option<i64>) -> Check {
+    let needed = migrations::built_for();
+    let degraded = Check {
+        status: Condition::Degraded,
+        ..check.clone()
+    };
+    match schema {
+        Some(applied) if applied >= needed => check,
+        Some(applied) => degraded.detail(format!(
+            "migrations are pending: the schema is at {applied}, this release needs {needed}"
+        )),
+        None => degraded.detail("the schema's version is not known"),
+    }
+}
+
+fn reader(node: &Node) -> Check {
+    let check = |status| Check::new(status, node.latency);
+    match &node.role {
+        Ok(role) if role.writable => {
+            check(Condition::Degraded).detail("accepts writes on an old timeline")
+        }
+        Ok(_) => check(Condition::Healthy),
+        Err(error) => check(Condition::Unhealthy).detail(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shared::config::DatabaseHost;
+    use shared::store::database::{NodeError, Role};
+
+    use super::*;
+
+    fn node(port: u16, role: Result<Role, NodeError>) -> Node {
+        let host = "node".to_owned();
+        Node {
+            host: DatabaseHost { host, port },
+            role,
+            latency: Duration::from_millis(port.into()),
+        }
+    }
+
+    fn writer_on(timeline: i32) -> Result<Role, NodeError> {
+        let writable = true;
+        Ok(Role { writable, timeline })
+    }
+
+    fn reader() -> Result<Role, NodeError> {
+        Ok(Role {
+            writable: false,
+            timeline: 0,
+        })
+    }
+
+    fn statuses(checks: &BTreeMap<String, Check>) -> Vec<(&str, Condition)> {
+        checks
+            .iter()
+            .map(|(name, check)| (name.as_str(), check.status))
+            .collect()
+    }
+
+    fn current() -> Option<i64> {
+        Some(migrations::built_for())
+    }
+
+    #[test]
+    fn seats_follow_roles_and_not_the_configuration() {
+        let nodes = vec![
+            node(1, Err(NodeError::Silent)),
+            node(2, reader()),
+            node(3, writer_on(2)),
+        ];
+        let checks = seats(nodes, current());
+        assert_eq!(
+            statuses(&checks),
+            [
+                ("database_fallback", Condition::Healthy),
+                (PRIMARY, Condition::Healthy),
+                ("database_replica", Condition::Unhealthy),
+            ]
+        );
+        assert_eq!(checks[PRIMARY].latency_ms, 3.0);
+        assert_eq!(
+            checks["database_replica"].detail.as_deref(),
+            Some("does not answer in time")
+        );
+    }
+
+    #[test]
+    fn old_primary_that_woke_is_never_the_primary() {
+        let checks = seats(
+            vec![node(1, writer_on(1)), node(2, writer_on(2))],
+            current(),
+        );
+        assert_eq!(checks[PRIMARY].latency_ms, 2.0);
+        assert_eq!(checks["database_replica"].status, Condition::Degraded);
+    }
+
+    #[test]
+    fn without_a_writer_the_silent_node_has_the_seat() {
+        let nodes = vec![node(1, reader()), node(2, Err(NodeError::Silent))];
+        assert_eq!(
+            statuses(&seats(nodes, current())),
+            [
+                (PRIMARY, Condition::Unhealthy),
+                ("database_replica", Condition::Healthy)
+            ]
+        );
+        let all_read_only = seats(vec![node(1, reader())], current());
+        assert_eq!(all_read_only[PRIMARY].status, Condition::Unhealthy);
+        assert_eq!(all_read_only.len(), 2);
+    }
+
+    #[test]
+    fn pending_migrations_are_noted() {
+        let behind = migrations::built_for() - 1;
+        let checks = seats(vec![node(1, writer_on(1))], Some(behind));
+        assert_eq!(checks[PRIMARY].status, Condition::Degraded);
+        let detail = checks[PRIMARY].detail.as_deref().unwrap();
+        assert!(detail.contains(&format!("at {behind}")), "{detail}");
+    }
+
+    #[test]
+    fn refusal_is_an_answer() {
+        let latency = Duration::ZERO;
+        assert_eq!(
+            outside(Ok(Reached::Refused), latency).status,
+            Condition::Healthy
+        );
+        let gone = outside(Err(ProbeError::TimedOut), latency);
+        assert_eq!(gone.status, Condition::Unhealthy);
+        assert_eq!(gone.detail.as_deref(), Some("does not answer in time"));
+    }
+}

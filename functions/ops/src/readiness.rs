@@ -1,0 +1,136 @@
+//! Asks every dependency at the same moment and sums up what that means for the shop.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use shared::clock;
+use shared::providers::probes::ProbeError;
+use shared::state::AppState;
+use shared::store::migrations;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use crate::checks::{PRIMARY, no_login, outside, seats};
+
+/// How something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// As it should be.
+    Healthy,
+    /// There, but not as it should be.
+    Degraded,
+    /// Gone.
+    Unhealthy,
+}
+
+/// Whether the shop can sell, and what is missing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Readiness {
+    /// `unhealthy` means that the shop cannot sell.
+    pub status: Condition,
+    /// How many of the checks are healthy.
+    #[schema(example = "8/8")]
+    pub score: String,
+    /// Each dependency by its name.
+    pub checks: BTreeMap<String, Check>,
+    /// The newest migration that the database has; null when no node could tell.
+    #[schema(example = 7)]
+    pub schema_version: Option<i64>,
+    /// When this was found out.
+    #[serde(with = "time::serde::rfc3339")]
+    pub timestamp: OffsetDateTime,
+}
+
+/// One dependency.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Check {
+    /// How it is.
+    pub status: Condition,
+    /// How long it took to find out, in milliseconds.
+    #[schema(example = 1.4)]
+    pub latency_ms: f64,
+    /// What it said, for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// Looks at everything.
+pub(crate) async fn look(state: &AppState) -> Readiness {
+    let probes = &state.probes;
+    let (database, schema_version, dynamodb, sqs, s3, secretsmanager, payments) = futures::join!(
+        timed(state.database.roles()),
+        schema_version(state),
+        timed(probes.dynamodb()),
+        timed(probes.sqs()),
+        timed(probes.s3()),
+        timed(probes.secretsmanager()),
+        timed(probes.payments()),
+    );
+    let mut checks = match database {
+        (Ok(nodes), _) => seats(nodes, schema_version),
+        (Err(_), latency) => no_login(latency),
+    };
+    for (name, (answer, latency)) in [
+        ("dynamodb", dynamodb),
+        ("sqs", sqs),
+        ("s3", s3),
+        ("secretsmanager", secretsmanager),
+        ("payments", payments),
+    ] {
+        checks.insert(name.to_owned(), outside(answer, latency));
+    }
+    sum_up(checks, schema_version)
+}
+
+async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
+    let started = Instant::now();
+    let result = work.await;
+    (result, started.elapsed())
+}
+
+async fn schema_version(state: &AppState) -> Option<i64> {
+    let read = |pool| async move { migrations::applied(&pool).await };
+    let version = state.database.read(read).await;
+    let known = version.inspect_err(|error| {
+        tracing::warn!(error = %error, "the schema's version is not known");
+    });
+    known.ok()
+}
+
+fn sum_up(checks: BTreeMap<String, Check>, schema_version: Option<i64>) -> Readiness {
+    let healthy = checks
+        .values()
+        .filter(|check| check.status == Condition::Healthy)
+        .count();
+    let sells = checks
+        .get(PRIMARY)
+        .is_some_and(|primary| primary.status != Condition::Unhealthy);
+    Readiness {
+        status: match (sells, healthy == checks.len()) {
+            (false, _) => Condition::Unhealthy,
+            (true, false) => Condition::Degraded,
+            (true, true) => Condition::Healthy,
+        },
+        score: format!("{healthy}/{}", checks.len()),
+        checks,
+        schema_version,
+        timestamp: clock::now(),
+    }
+}
+
+/// What stands in the documentation.
+pub(crate) fn example() -> Readiness {
+    let latency = Duration::from_micros(1_400);
+    let mut checks = BTreeMap::new();
+    for name in [PRIMARY, "dynamodb", "sqs", "s3", "secretsmanager"] {
+        checks.insert(name.to_owned(), Check::new(Condition::Healthy, latency));
+    }
+    let gone = Err(ProbeError::TimedOut);
+    checks.insert("payments".to_owned(), outside(gone, latency));
+    Readiness {
+        timestamp: OffsetDateTime::UNIX_EPOCH,
+        ..sum_up(checks, Some(migrations::built_for()))
+    }
+}

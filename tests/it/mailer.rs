@@ -1,0 +1,62 @@
+//! Mails through the handler, with a database of their own.
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use shared::events::handle_batch;
+use shared::state::AppState;
+
+fn sample(name: &str) -> SqsEvent {
+    let path = format!(
+        "{}/../events/mailer-{name}.json",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The ids of the messages that go back.
+async fn failures(state: &AppState, batch: SqsEvent) -> Vec<String> {
+    let handle = |envelope, event| mailer::handle(state.clone(), envelope, event);
+    let response = handle_batch(batch, handle).await;
+    let failures = response.batch_item_failures.into_iter();
+    failures.map(|failure| failure.item_identifier).collect()
+}
+
+async fn effects(state: &AppState) -> i64 {
+    let mut tx = state.database.begin().await.unwrap();
+    sqlx::query_scalar("select count(*) from inbox where consumer = 'mailer'")
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn poison_goes_back_and_its_neighbour_is_processed() {
+    let state = tests::state("mailer").await;
+    let failed = failures(&state, sample("poison")).await;
+    assert_eq!(failed, ["00000000-0000-4000-8000-000000000001"]);
+    assert_eq!(effects(&state).await, 1);
+}
+
+#[tokio::test]
+async fn event_that_comes_twice_has_one_effect() {
+    let state = tests::state("mailer").await;
+    for _ in 0..2 {
+        assert!(failures(&state, sample("order-paid")).await.is_empty());
+    }
+    assert_eq!(effects(&state).await, 1);
+}
+
+#[tokio::test]
+async fn every_sample_event_is_processed() {
+    let state = tests::state("mailer").await;
+    for name in [
+        "account-registered",
+        "verification-requested",
+        "address-taken",
+        "order-paid",
+        "order-payment-failed",
+        "order-cancelled",
+        "order-fulfilled",
+    ] {
+        assert!(failures(&state, sample(name)).await.is_empty(), "{name}");
+    }
+}
