@@ -1,3 +1,18 @@
-//! Whole flows against the local stack, and what is made of all functions together.
+//! Whole flows against the local stack, what is made of all functions together, and what tests of
+//! every kind stand on.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "Tests say what they expect by failing, and stand outside what is deployed."
+)]
 
+pub mod client;
+pub mod database;
 pub mod openapi;
+pub mod shop;
+pub mod stack;
+
+pub use database::TestDatabase;
+pub use stack::{Account, Stack};

@@ -1,0 +1,117 @@
+//! The local stack that whole flows run against.
+
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Names the file with what `cargo holdfast status --json` prints.
+const VARIABLE: &str = "HOLDFAST_STATUS";
+
+/// A running stack.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Stack {
+    /// The API's one address, without a path.
+    pub api_url: String,
+    /// The documentation page.
+    pub docs_url: String,
+    /// The AWS emulator.
+    pub aws_endpoint_url: String,
+    /// The payment sandbox.
+    pub payments_url: String,
+    /// The sink of the second mail provider.
+    pub smtp: Address,
+    /// The nodes: `primary`, `replica`, `fallback`.
+    pub database: BTreeMap<String, Node>,
+    /// Process ids by name.
+    pub processes: BTreeMap<String, u32>,
+    /// Who can sign in.
+    pub accounts: Accounts,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Address {
+    /// Always loopback.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+}
+
+/// One PostgreSQL node.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Node {
+    /// Always loopback.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Its process, if it runs.
+    pub pid: Option<u32>,
+    /// Its data folder.
+    pub data_dir: PathBuf,
+}
+
+/// The sample people.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Accounts {
+    /// May do everything.
+    pub admin: Account,
+    /// Owns the sample catalogue.
+    pub seller: Account,
+    /// Buys.
+    pub customer: Account,
+}
+
+/// How one person signs in.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Account {
+    /// The address.
+    pub email: String,
+    /// The password.
+    pub password: String,
+}
+
+impl Stack {
+    /// The stack that `cargo holdfast test` brought up for this run.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn running() -> Self {
+        let path = std::env::var(VARIABLE).unwrap_or_else(|_| {
+            panic!("{VARIABLE} is not set: this test needs the local stack. Run it with `cargo holdfast test`.")
+        });
+        let text = std::fs::read(&path)
+            .unwrap_or_else(|error| panic!("{path}: {error}. Run `cargo holdfast test`."));
+        serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{path}: {error}"))
+    }
+
+    /// The address of a path of the API.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.api_url)
+    }
+
+    /// The environment that a function was deployed with, so that a test can build the same state
+    /// in its own process: `Config::parse(stack.environment("checkout").await)`.
+    ///
+    /// # Panics
+    /// The function is not deployed.
+    pub async fn environment(&self, function: &str) -> BTreeMap<String, String> {
+        // The emulator looks only at whose key it is, so the request carries a name and no signature.
+        let identity = format!(
+            "AWS4-HMAC-SHA256 Credential={}/20260101/{}/lambda/aws4_request, SignedHeaders=host, Signature=0",
+            local::aws::ACCESS_KEY,
+            local::aws::REGION
+        );
+        let url = format!(
+            "{}/2015-03-31/functions/holdfast-{}-{function}/configuration",
+            self.aws_endpoint_url,
+            local::stack::STAGE
+        );
+        let request = reqwest::Client::new()
+            .get(url)
+            .header("authorization", identity);
+        let answer = request.send().await.unwrap().error_for_status().unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        serde_json::from_value(answer["Environment"]["Variables"].clone()).unwrap()
+    }
+}
