@@ -13,6 +13,8 @@ pub mod database;
 pub mod openapi;
 pub mod shop;
 pub mod stack;
+pub mod state;
 
 pub use database::TestDatabase;
 pub use stack::{Account, Stack};
+pub use state::state;

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::OperationError;
+use super::{OperationError, refund_order};
 use crate::clock;
 use crate::domain::events::Event;
 use crate::domain::ids;
@@ -13,7 +13,7 @@ use crate::providers::payments::{Outcome, PaymentError};
 use crate::resilience::policies::RESERVATION_TIMEOUT;
 use crate::store::orders::Locked;
 use crate::store::payments::{self, Attempt, AttemptState, Happened, Settled};
-use crate::store::refunds::{self, NewRefund};
+use crate::store::refunds::NewRefund;
 use crate::store::{orders, outbox, reservations};
 
 /// What is known of a payment now.
@@ -290,25 +290,12 @@ async fn pay_back_late_capture(
     order: &Locked,
 ) -> Result<(), OperationError> {
     tracing::error!(order.id = %order.id, "charged after its end; it is paid back");
-    let refund_id = ids::derived("late-capture", order.id, "");
     let refund = NewRefund {
-        id: refund_id,
+        id: ids::derived("late-capture", order.id, ""),
         order_id: order.id,
         amount_minor: order.total_minor,
         reason: "charged after the order had ended",
         created_by: order.customer_id,
     };
-    if refunds::insert(tx, &refund).await? {
-        orders::add_refunded(tx, order.id, order.total_minor).await?;
-        outbox::add(
-            tx,
-            order.id,
-            &Event::RefundDue {
-                order_id: order.id,
-                refund_id,
-            },
-        )
-        .await?;
-    }
-    Ok(())
+    refund_order::request(tx, &refund).await
 }

@@ -4,6 +4,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::OperationError;
+use super::settle_payment::PROVIDER_KEY_KNOWN;
+use crate::clock;
 use crate::domain::events::Event;
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::{OrderError, OrderStatus, PaymentMethodKind};
@@ -81,13 +83,28 @@ pub async fn make(state: &AppState, refund_id: Uuid) -> Result<(), OperationErro
             let currency =
                 Currency::try_from(order.currency.trim()).unwrap_or(state.config.shop.currency);
             let amount = Money::new(refund.amount_minor, currency);
-            let made = state.payments.refund(refund.id, &payment_id, amount).await;
+            let made = pay_back(state, &refund, &payment_id, amount).await;
             record(state, refund.id, made).await?;
         }
         (PaymentMethodKind::Card, None) => return Ok(()),
     }
     events::publish(state, order.id).await;
     Ok(())
+}
+
+/// Asks the provider for it, but not a second time for one whose key it has forgotten.
+async fn pay_back(
+    state: &AppState,
+    refund: &Refund,
+    payment_id: &str,
+    amount: Money,
+) -> Result<String, PaymentError> {
+    if clock::now() - refund.created_at > PROVIDER_KEY_KNOWN
+        && let Some(made) = state.payments.find_refund(refund.id, payment_id).await?
+    {
+        return Ok(made);
+    }
+    state.payments.refund(refund.id, payment_id, amount).await
 }
 
 /// A refund that is still to be made and its order, locked, the order first.

@@ -1,10 +1,12 @@
 //! Finds out what an order's payment came to, charging under its key if need be.
 
 use sqlx::PgConnection;
+use time::Duration;
 use uuid::Uuid;
 
 use super::OperationError;
 use super::record_payment::{Finding, Hears, end, record_payment};
+use crate::clock;
 use crate::domain::events::Event;
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::{OrderStatus, PaymentMethodKind};
@@ -15,6 +17,13 @@ use crate::store::orders::Locked;
 use crate::store::payments::{Attempt, AttemptState};
 use crate::store::wallets::{self, Added, EntryKind, NewEntry};
 use crate::store::{StoreError, database, orders, outbox, payments, webhooks};
+
+/// How long a repeated key is surely answered with what the first request came
+/// to. Stripe may forget keys after 24 hours.
+pub(super) const PROVIDER_KEY_KNOWN: Duration = Duration::hours(23);
+
+/// How far the provider's clock may be from ours.
+const CLOCK_SKEW: Duration = Duration::minutes(5);
 
 /// Charges an attempt that is leased to the caller. A repeat is answered by the
 /// provider with what the first came to.
@@ -45,12 +54,32 @@ pub async fn settle_payment(state: &AppState, order_id: Uuid) -> Result<(), Oper
     let Some((attempt, certain)) = lease(state, order_id).await? else {
         return Ok(());
     };
-    let mut finding = charge(state, &attempt).await;
-    if !certain && finding == Finding::NotCharged {
-        // That this request charged nothing proves nothing about the one before.
-        finding = Finding::Unknown { payment_id: None };
-    }
+    let finding = match certain {
+        true => charge(state, &attempt).await,
+        false => find_out(state, &attempt).await,
+    };
     record(state, order_id, attempt.id, &finding, Hears::ByMail).await
+}
+
+/// What an attempt that may have been charged came to. Its key tells, while the
+/// provider knows it; after that, the provider's list of payments.
+async fn find_out(state: &AppState, attempt: &Attempt) -> Finding {
+    if clock::now() - attempt.created_at > PROVIDER_KEY_KNOWN {
+        return match state
+            .payments
+            .find(attempt.id, attempt.created_at - CLOCK_SKEW)
+            .await
+        {
+            Ok(Some(outcome)) => outcome.into(),
+            Ok(None) => Finding::NotCharged,
+            Err(_) => Finding::Unknown { payment_id: None },
+        };
+    }
+    match charge(state, attempt).await {
+        // That this request charged nothing proves nothing about the one before.
+        Finding::NotCharged => Finding::Unknown { payment_id: None },
+        finding => finding,
+    }
 }
 
 /// Takes the lease of an attempt that waits; and whether it is certain that it

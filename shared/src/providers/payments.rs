@@ -3,6 +3,7 @@
 //! Every change carries an idempotency key made from the payment attempt or the
 //! refund, so a repeat is answered with what the first one came to.
 
+mod answers;
 mod error;
 mod webhook;
 
@@ -13,13 +14,14 @@ use reqwest::{Client, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
+use self::answers::{Identified, Listed, Listing, MethodAnswer, PaymentIntent, outcome};
 use super::secrets::{SecretError, Secrets};
 use crate::config::Config;
 use crate::domain::money::Money;
 use crate::resilience::{CallError, Intent, call};
-use error::Refusal;
 
 /// The keys that the provider's secret holds.
 #[derive(Deserialize)]
@@ -94,50 +96,6 @@ pub struct Card {
     pub exp_year: i16,
 }
 
-#[derive(Deserialize)]
-struct PaymentIntent {
-    id: String,
-    status: String,
-    client_secret: Option<String>,
-    #[serde(default)]
-    last_payment_error: Option<serde_json::Value>,
-    #[serde(default)]
-    latest_charge: Option<LatestCharge>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum LatestCharge {
-    Expanded {
-        payment_method_details: Option<MethodDetails>,
-    },
-    Id(#[allow(dead_code, reason = "only tells the two shapes apart")] String),
-}
-
-#[derive(Deserialize)]
-struct MethodDetails {
-    card: Option<CardDetails>,
-}
-
-#[derive(Deserialize)]
-struct CardDetails {
-    brand: Option<String>,
-    last4: Option<String>,
-    exp_month: Option<i16>,
-    exp_year: Option<i16>,
-}
-
-#[derive(Deserialize)]
-struct Identified {
-    id: String,
-}
-
-#[derive(Deserialize)]
-struct MethodAnswer {
-    id: String,
-    card: Option<CardDetails>,
-}
-
 /// The provider.
 #[derive(Clone)]
 pub struct Payments {
@@ -182,12 +140,7 @@ impl Payments {
                 .customer
                 .map(|customer| ("customer", customer.to_owned())),
         );
-        let request = Request {
-            intent: Intent::PaymentWrite,
-            method: Method::POST,
-            path: "/v1/payment_intents",
-            form,
-        };
+        let request = Request::change("/v1/payment_intents", form);
         outcome(self.send(request, Some(charge.key)).await)
     }
 
@@ -198,18 +151,39 @@ impl Payments {
     pub async fn retrieve(&self, payment_id: &str) -> Result<Outcome, PaymentError> {
         let path = format!("/v1/payment_intents/{payment_id}");
         let form = vec![("expand[]", "latest_charge".to_owned())];
-        outcome(
-            self.send(
-                Request {
-                    intent: Intent::PaymentRead,
-                    method: Method::GET,
-                    path: &path,
-                    form,
-                },
-                None,
-            )
-            .await,
-        )
+        outcome(self.send(Request::question(&path, form), None).await)
+    }
+
+    /// Looks for the payment of an attempt that began at `since` in the provider's
+    /// own list: after a day the provider has forgotten the attempt's key.
+    ///
+    /// # Errors
+    /// The provider did not say. Costs a call for every hundred payments since then.
+    pub async fn find(
+        &self,
+        attempt_id: Uuid,
+        since: OffsetDateTime,
+    ) -> Result<Option<Outcome>, PaymentError> {
+        let mut after = None;
+        loop {
+            let mut form = vec![
+                ("created[gte]", since.unix_timestamp().to_string()),
+                ("limit", "100".to_owned()),
+            ];
+            form.extend(after.map(|id| ("starting_after", id)));
+            let request = Request::question("/v1/payment_intents", form);
+            let page: Listing = self.send(request, None).await?;
+            let is_it = |payment: &&Listed| {
+                payment.metadata.get("attempt_id") == Some(&attempt_id.to_string())
+            };
+            if let Some(payment) = page.data.iter().find(is_it) {
+                return self.retrieve(&payment.id).await.map(Some);
+            }
+            after = page.data.last().map(|payment| payment.id.clone());
+            if !page.has_more || after.is_none() {
+                return Ok(None);
+            }
+        }
     }
 
     /// Makes sure that a payment can charge no more; says how it stands when it has charged.
@@ -218,12 +192,7 @@ impl Payments {
     /// The provider did not say.
     pub async fn cancel(&self, payment_id: &str) -> Result<Outcome, PaymentError> {
         let path = format!("/v1/payment_intents/{payment_id}/cancel");
-        let request = Request {
-            intent: Intent::PaymentWrite,
-            method: Method::POST,
-            path: &path,
-            form: Vec::new(),
-        };
+        let request = Request::change(&path, Vec::new());
         match self.send::<PaymentIntent>(request, None).await {
             // It is in no state to be cancelled: it was charged, or cancelled before.
             Err(PaymentError::Refused(refusal)) if refusal.is_unexpected_state() => {
@@ -248,16 +217,32 @@ impl Payments {
             ("amount", amount.minor().to_string()),
             ("metadata[refund_id]", refund_id.to_string()),
         ];
-        let request = Request {
-            intent: Intent::PaymentWrite,
-            method: Method::POST,
-            path: "/v1/refunds",
-            form,
-        };
+        let request = Request::change("/v1/refunds", form);
         let refund: Identified = self
             .send(request, Some(&format!("refund-{refund_id}")))
             .await?;
         Ok(refund.id)
+    }
+
+    /// Looks for a refund in the provider's own list: after a day the provider has
+    /// forgotten its key.
+    ///
+    /// # Errors
+    /// The provider did not say.
+    pub async fn find_refund(
+        &self,
+        refund_id: Uuid,
+        payment_id: &str,
+    ) -> Result<Option<String>, PaymentError> {
+        let form = vec![
+            ("payment_intent", payment_id.to_owned()),
+            ("limit", "100".to_owned()),
+        ];
+        let request = Request::question("/v1/refunds", form);
+        let refunds: Listing = self.send(request, None).await?;
+        let is_it =
+            |refund: &Listed| refund.metadata.get("refund_id") == Some(&refund_id.to_string());
+        Ok(refunds.data.into_iter().find(is_it).map(|refund| refund.id))
     }
 
     /// Makes a customer to keep cards for; the provider's id.
@@ -273,12 +258,7 @@ impl Payments {
             ("email", email.to_owned()),
             ("metadata[user_id]", user_id.to_string()),
         ];
-        let request = Request {
-            intent: Intent::PaymentWrite,
-            method: Method::POST,
-            path: "/v1/customers",
-            form,
-        };
+        let request = Request::change("/v1/customers", form);
         let customer: Identified = self
             .send(request, Some(&format!("customer-{user_id}")))
             .await?;
@@ -292,12 +272,7 @@ impl Payments {
     pub async fn attach(&self, token: &str, customer: &str) -> Result<Card, PaymentError> {
         let path = format!("/v1/payment_methods/{token}/attach");
         let form = vec![("customer", customer.to_owned())];
-        let request = Request {
-            intent: Intent::PaymentWrite,
-            method: Method::POST,
-            path: &path,
-            form,
-        };
+        let request = Request::change(&path, form);
         let method: MethodAnswer = self.send(request, None).await?;
         let card = method.card.ok_or(PaymentError::Unreadable)?;
         Ok(Card {
@@ -315,12 +290,7 @@ impl Payments {
     /// As the provider says.
     pub async fn detach(&self, provider_method_id: &str) -> Result<(), PaymentError> {
         let path = format!("/v1/payment_methods/{provider_method_id}/detach");
-        let request = Request {
-            intent: Intent::PaymentWrite,
-            method: Method::POST,
-            path: &path,
-            form: Vec::new(),
-        };
+        let request = Request::change(&path, Vec::new());
         self.send::<Identified>(request, None).await.map(drop)
     }
 
@@ -392,52 +362,34 @@ impl Payments {
     }
 }
 
+/// One request, under the policy that fits it.
 struct Request<'a> {
     intent: Intent,
     method: Method,
     path: &'a str,
-    form: Vec<(&'static str, String)>,
+    form: Form,
 }
 
-/// What an answer about a payment means. A declined card is an outcome, not an error.
-fn outcome(answer: Result<PaymentIntent, PaymentError>) -> Result<Outcome, PaymentError> {
-    let intent = match answer {
-        Ok(intent) => intent,
-        Err(PaymentError::Refused(Refusal {
-            card: true,
-            payment_id,
-            ..
-        })) => {
-            return Ok(Outcome::Declined { payment_id });
+impl<'a> Request<'a> {
+    fn change(path: &'a str, form: Form) -> Self {
+        let (intent, method) = (Intent::PaymentWrite, Method::POST);
+        Self {
+            intent,
+            method,
+            path,
+            form,
         }
-        Err(error) => return Err(error),
-    };
-    let payment_id = intent.id;
-    Ok(match intent.status.as_str() {
-        "succeeded" => Outcome::Captured {
-            payment_id,
-            last4: last4(intent.latest_charge),
-        },
-        "requires_action" => {
-            let client_secret = intent.client_secret.ok_or(PaymentError::Unreadable)?;
-            Outcome::AuthenticationRequired {
-                payment_id,
-                client_secret,
-            }
-        }
-        "canceled" => Outcome::Cancelled { payment_id },
-        "requires_payment_method" if intent.last_payment_error.is_some() => Outcome::Declined {
-            payment_id: Some(payment_id),
-        },
-        _ => Outcome::Processing { payment_id },
-    })
-}
+    }
 
-fn last4(charge: Option<LatestCharge>) -> Option<String> {
-    match charge? {
-        LatestCharge::Expanded {
-            payment_method_details,
-        } => payment_method_details?.card?.last4,
-        LatestCharge::Id(_) => None,
+    fn question(path: &'a str, form: Form) -> Self {
+        let (intent, method) = (Intent::PaymentRead, Method::GET);
+        Self {
+            intent,
+            method,
+            path,
+            form,
+        }
     }
 }
+
+type Form = Vec<(&'static str, String)>;

@@ -13,7 +13,7 @@ use super::StoreError;
 use crate::config::{Config, DatabaseConfig, DatabaseHost};
 use crate::providers::secrets::Secrets;
 use crate::resilience::policies::{STATEMENT_TIMEOUT, VALIDATE_IDLE_AFTER, VALIDATE_TIMEOUT};
-use crate::resilience::{Class, Classify, Intent, call};
+use crate::resilience::{Intent, call};
 
 /// The login that a function's secret holds.
 #[derive(Deserialize)]
@@ -306,8 +306,10 @@ async fn ask(node: &PgPool) -> Result<Role, sqlx::Error> {
 /// # Errors
 /// The database's.
 pub async fn commit(tx: Transaction<'static, Postgres>) -> Result<(), StoreError> {
-    tx.commit().await.map_err(|error| match error.class() {
-        Class::Transient => StoreError::Unavailable(error.into()),
-        _ => error.into(),
-    })
+    let policy = crate::resilience::policies::policy(Intent::DatabaseWrite);
+    let timeout = Duration::from_millis(policy.attempt_timeout_ms.into());
+    match tokio::time::timeout(timeout, tx.commit()).await {
+        Ok(committed) => Ok(committed?),
+        Err(elapsed) => Err(StoreError::Unavailable(elapsed.into())),
+    }
 }

@@ -1,6 +1,7 @@
 //! Payment attempts and what happened to the money.
 
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::domain::ids;
@@ -55,6 +56,8 @@ pub struct Attempt {
     pub state: AttemptState,
     /// Whether somebody charges at this moment.
     pub leased: bool,
+    /// When it began.
+    pub created_at: OffsetDateTime,
     /// The customer at the provider, for a saved card.
     pub provider_customer_id: Option<String>,
 }
@@ -122,7 +125,7 @@ pub async fn lock_latest(
     sqlx::query_as(
         "select a.id, a.order_id, a.number, a.method, a.amount_minor, a.currency, a.provider_key,
              a.provider_method_id, a.provider_payment_id, a.client_secret, a.state,
-             a.state = 'started' and a.leased_until > now() as leased, u.provider_customer_id
+             a.state = 'started' and a.leased_until > now() as leased, a.created_at, u.provider_customer_id
          from payment_attempts a join orders o on o.id = a.order_id join users u on u.id = o.customer_id
          where a.order_id = $1 order by a.number desc limit 1 for update of a",
     )

@@ -1,6 +1,7 @@
 //! Refunds: each is stored before the provider is asked.
 
 use sqlx::PgConnection;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Where a refund stands.
@@ -39,6 +40,8 @@ pub struct Refund {
     pub reason: String,
     /// Where it stands.
     pub state: RefundState,
+    /// When it was asked for.
+    pub created_at: OffsetDateTime,
 }
 
 /// A refund to be made.
@@ -81,7 +84,7 @@ pub async fn insert(tx: &mut PgConnection, new: &NewRefund<'_>) -> Result<bool, 
 /// The database's.
 pub async fn lock(tx: &mut PgConnection, refund_id: Uuid) -> Result<Option<Refund>, sqlx::Error> {
     sqlx::query_as(
-        "select id, order_id, amount_minor, reason, state from refunds where id = $1 for update",
+        "select id, order_id, amount_minor, reason, state, created_at from refunds where id = $1 for update",
     )
     .bind(refund_id)
     .fetch_optional(tx)

@@ -85,6 +85,7 @@ impl PaymentError {
             Self::Refused(_)
                 | Self::Unreachable(_)
                 | Self::Busy
+                | Self::KeyRefused
                 | Self::NotStarted
                 | Self::NotSent(_)
         )

@@ -1,0 +1,108 @@
+//! What the provider answers, and what it means.
+
+use serde::Deserialize;
+
+use super::error::Refusal;
+use super::{Outcome, PaymentError};
+
+#[derive(Deserialize)]
+pub(super) struct PaymentIntent {
+    pub(super) id: String,
+    pub(super) status: String,
+    pub(super) client_secret: Option<String>,
+    #[serde(default)]
+    pub(super) last_payment_error: Option<serde_json::Value>,
+    #[serde(default)]
+    pub(super) latest_charge: Option<LatestCharge>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(super) enum LatestCharge {
+    Expanded {
+        payment_method_details: Option<MethodDetails>,
+    },
+    Id(#[allow(dead_code, reason = "only tells the two shapes apart")] String),
+}
+
+#[derive(Deserialize)]
+pub(super) struct MethodDetails {
+    pub(super) card: Option<CardDetails>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct CardDetails {
+    pub(super) brand: Option<String>,
+    pub(super) last4: Option<String>,
+    pub(super) exp_month: Option<i16>,
+    pub(super) exp_year: Option<i16>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Listing {
+    pub(super) data: Vec<Listed>,
+    pub(super) has_more: bool,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Listed {
+    pub(super) id: String,
+    #[serde(default)]
+    pub(super) metadata: std::collections::HashMap<String, String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Identified {
+    pub(super) id: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct MethodAnswer {
+    pub(super) id: String,
+    pub(super) card: Option<CardDetails>,
+}
+
+/// What an answer about a payment means. A declined card is an outcome, not an error.
+pub(super) fn outcome(
+    answer: Result<PaymentIntent, PaymentError>,
+) -> Result<Outcome, PaymentError> {
+    let intent = match answer {
+        Ok(intent) => intent,
+        Err(PaymentError::Refused(Refusal {
+            card: true,
+            payment_id,
+            ..
+        })) => {
+            return Ok(Outcome::Declined { payment_id });
+        }
+        Err(error) => return Err(error),
+    };
+    let payment_id = intent.id;
+    Ok(match intent.status.as_str() {
+        "succeeded" => Outcome::Captured {
+            payment_id,
+            last4: last4(intent.latest_charge),
+        },
+        "requires_action" => {
+            let client_secret = intent.client_secret.ok_or(PaymentError::Unreadable)?;
+            Outcome::AuthenticationRequired {
+                payment_id,
+                client_secret,
+            }
+        }
+        "canceled" => Outcome::Cancelled { payment_id },
+        "requires_payment_method" if intent.last_payment_error.is_some() => Outcome::Declined {
+            payment_id: Some(payment_id),
+        },
+        _ => Outcome::Processing { payment_id },
+    })
+}
+
+fn last4(charge: Option<LatestCharge>) -> Option<String> {
+    match charge? {
+        LatestCharge::Expanded {
+            payment_method_details,
+        } => payment_method_details?.card?.last4,
+        LatestCharge::Id(_) => None,
+    }
+}
