@@ -1,4 +1,5 @@
 //! One test binary.
+#![recursion_limit = "256"]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

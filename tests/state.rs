@@ -1,0 +1,27 @@
+//! A function's state in the test's own process: the deployed configuration, with a database of
+//! the test's own.
+
+use crate::{Stack, TestDatabase};
+use shared::config::Config;
+use shared::state::AppState;
+use std::cell::RefCell;
+
+thread_local! {
+    /// Each test has its thread, and its databases go with it.
+    static KEPT: RefCell<Vec<TestDatabase>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Builds the state of a function as it is deployed to the running stack: its secrets, tables,
+/// queues and database login. Only the database is fresh.
+///
+/// # Panics
+/// The stack does not run, or the function is not deployed.
+pub async fn state(function: &str) -> AppState {
+    let database = TestDatabase::create().await;
+    let mut variables = Stack::running().environment(function).await;
+    variables.insert("DB_NAME".into(), database.name().into());
+    KEPT.with_borrow_mut(|kept| kept.push(database));
+    // The second test of a process finds it installed.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    AppState::build(Config::parse(variables).unwrap()).await
+}
