@@ -32,40 +32,25 @@ impl Answer {
     #[track_caller]
     #[must_use]
     pub fn expect(self, status: u16) -> Self {
-        assert_eq!(
-            self.status.as_u16(),
-            status,
-            "{}",
-            String::from_utf8_lossy(&self.bytes)
-        );
+        assert_eq!(self.status.as_u16(), status, "{}", String::from_utf8_lossy(&self.bytes));
         self
     }
 
     /// The last part of the problem's type.
     pub fn problem(&self) -> &str {
-        self.body["type"]
-            .as_str()
-            .unwrap_or_default()
-            .trim_start_matches("/problems/")
+        self.body["type"].as_str().unwrap_or_default().trim_start_matches("/problems/")
     }
 
     /// A header's text; empty when it is absent.
     pub fn header(&self, name: &str) -> &str {
-        self.headers
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default()
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
 impl Client {
     /// Somebody who is not signed in.
     pub fn anonymous(api_url: &str) -> Self {
-        Self {
-            http: reqwest::Client::new(),
-            api_url: format!("{api_url}/api/v1"),
-            token: None,
-        }
+        Self { http: reqwest::Client::new(), api_url: format!("{api_url}/api/v1"), token: None }
     }
 
     /// Signs in.
@@ -74,14 +59,8 @@ impl Client {
     /// When the sign-in fails.
     pub async fn signed_in(api_url: &str, email: &str, password: &str) -> Self {
         let client = Self::anonymous(api_url);
-        let answer = client
-            .post("/auth/login", json!({"email": email, "password": password}))
-            .await
-            .expect(200);
-        Self {
-            token: answer.body["access_token"].as_str().map(ToOwned::to_owned),
-            ..client
-        }
+        let answer = client.post("/auth/login", json!({"email": email, "password": password})).await.expect(200);
+        Self { token: answer.body["access_token"].as_str().map(ToOwned::to_owned), ..client }
     }
 
     /// A request to be added to.
@@ -114,12 +93,7 @@ impl Client {
     /// # Panics
     /// When there is no answer.
     pub async fn post_once(&self, path: &str, key: &str, body: &Value) -> Answer {
-        read(
-            self.request(Method::POST, path)
-                .header("Idempotency-Key", key)
-                .json(body),
-        )
-        .await
+        read(self.request(Method::POST, path).header("Idempotency-Key", key).json(body)).await
     }
 
     /// `PUT`.
@@ -138,16 +112,7 @@ impl Client {
 pub async fn read(request: reqwest::RequestBuilder) -> Answer {
     let response = request.send().await.expect("the API does not answer");
     let (status, headers) = (response.status(), response.headers().clone());
-    let bytes = response
-        .bytes()
-        .await
-        .expect("the answer breaks off")
-        .to_vec();
+    let bytes = response.bytes().await.expect("the answer breaks off").to_vec();
     let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-    Answer {
-        status,
-        headers,
-        bytes,
-        body,
-    }
+    Answer { status, headers, bytes, body }
 }

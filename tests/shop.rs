@@ -45,10 +45,7 @@ impl Shop {
         let email = format!("{}@buyers.example", Uuid::new_v4().simple());
         let password = Uuid::new_v4().to_string();
         let body = json!({"email": email, "password": password, "name": "New Comer"});
-        let _ = Client::anonymous(&self.api_url)
-            .post("/auth/register", body)
-            .await
-            .expect(202);
+        let _ = Client::anonymous(&self.api_url).post("/auth/register", body).await.expect(202);
         Client::signed_in(&self.api_url, &email, &password).await
     }
 
@@ -58,27 +55,21 @@ impl Shop {
     /// When the seller cannot.
     pub async fn product(&self, price_minor: i64, stock: i64) -> String {
         let sku = format!("T-{}", Uuid::new_v4().simple());
-        let category =
-            self.seller.get("/categories").await.expect(200).body["items"][0]["slug"].clone();
+        let category = self.seller.get("/categories").await.expect(200).body["items"][0]["slug"].clone();
         let body = json!({
             "title": format!("Test product {sku}"), "description": "Made by a test.", "category": category,
             "status": "active",
             "variants": [{"sku": sku, "title": "One", "options": {}, "price": eur(price_minor)}],
         });
         let page = self.seller.post("/products", body).await.expect(201);
-        self.adjust_stock(page.body["id"].as_str().unwrap_or_default(), &sku, stock)
-            .await;
+        self.adjust_stock(page.body["id"].as_str().unwrap_or_default(), &sku, stock).await;
         sku
     }
 
     async fn adjust_stock(&self, product: &str, sku: &str, delta: i64) {
         let path = format!("/products/{product}/variants/{sku}/stock-adjustments");
         let body = json!({"delta": delta, "reason": "delivery"});
-        let _ = self
-            .seller
-            .post_once(&path, &Uuid::new_v4().to_string(), &body)
-            .await
-            .expect(200);
+        let _ = self.seller.post_once(&path, &Uuid::new_v4().to_string(), &body).await.expect(200);
     }
 }
 
