@@ -16,18 +16,30 @@ async fn customer_fills_a_cart_and_pays() {
     let sku = shop.product(1999, 5).await;
     let cart = shop.customer.post("/carts", json!({})).await.expect(201);
     let id = cart.body["id"].as_str().unwrap();
-    let cart = shop.customer.put(&format!("/carts/{id}/lines/{sku}"), json!({"quantity": 2})).await.expect(200);
+    let cart = shop
+        .customer
+        .put(&format!("/carts/{id}/lines/{sku}"), json!({"quantity": 2}))
+        .await
+        .expect(200);
     assert_eq!(cart.body["totals"]["subtotal"], eur(3998));
     let mut body = order_of(&sku, 1, VISA);
     body.as_object_mut().unwrap().remove("lines");
     body["cart_id"] = json!(id);
     body["expected_total"] = cart.body["totals"]["total"].clone();
-    let order = shop.customer.post_once("/checkout", &new_key(), &body).await.expect(201);
+    let order = shop
+        .customer
+        .post_once("/checkout", &new_key(), &body)
+        .await
+        .expect(201);
     assert_eq!(status_of(&order.body), "paid");
     assert_eq!(order.body["payment"]["status"], "captured");
     assert_eq!(order.body["payment"]["last4"], "4242");
     assert_eq!(order.body["totals"]["total"], cart.body["totals"]["total"]);
-    let shown = shop.customer.get(&format!("/orders/{}", order.body["id"].as_str().unwrap())).await.expect(200);
+    let shown = shop
+        .customer
+        .get(&format!("/orders/{}", order.body["id"].as_str().unwrap()))
+        .await
+        .expect(200);
     assert_eq!(shown.body, order.body);
     let _ = shop.customer.get(&format!("/carts/{id}")).await.expect(404);
 }
@@ -37,16 +49,41 @@ async fn same_key_twenty_times_at_once_is_one_order() {
     let shop = Shop::open().await;
     let sku = shop.product(1000, 50).await;
     let (key, body) = (new_key(), order_of(&sku, 1, VISA));
-    let answers = join_all((0..20).map(|_| shop.customer.post_once("/checkout", &key, &body))).await;
-    let placed: Vec<_> = answers.iter().filter(|answer| answer.status == 201).collect();
+    let answers =
+        join_all((0..20).map(|_| shop.customer.post_once("/checkout", &key, &body))).await;
+    let placed: Vec<_> = answers
+        .iter()
+        .filter(|answer| answer.status == 201)
+        .collect();
     assert!(!placed.is_empty());
-    assert!(answers.iter().all(|answer| answer.status == 201 || answer.problem() == "in-progress"));
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer.status == 201 || answer.problem() == "in-progress")
+    );
     assert!(placed.iter().all(|answer| answer.bytes == placed[0].bytes));
-    assert_eq!(placed.iter().filter(|answer| answer.header("idempotent-replayed").is_empty()).count(), 1);
-    let again = shop.customer.post_once("/checkout", &key, &body).await.expect(201);
-    assert_eq!((again.bytes.as_slice(), again.header("idempotent-replayed")), (placed[0].bytes.as_slice(), "true"));
+    assert_eq!(
+        placed
+            .iter()
+            .filter(|answer| answer.header("idempotent-replayed").is_empty())
+            .count(),
+        1
+    );
+    let again = shop
+        .customer
+        .post_once("/checkout", &key, &body)
+        .await
+        .expect(201);
+    assert_eq!(
+        (again.bytes.as_slice(), again.header("idempotent-replayed")),
+        (placed[0].bytes.as_slice(), "true")
+    );
     let other = order_of(&sku, 2, VISA);
-    let reused = shop.customer.post_once("/checkout", &key, &other).await.expect(422);
+    let reused = shop
+        .customer
+        .post_once("/checkout", &key, &other)
+        .await
+        .expect(422);
     assert_eq!(reused.problem(), "idempotency-key-reused");
 }
 
@@ -56,14 +93,29 @@ async fn fifty_buyers_of_five_units_buy_five() {
     let sku = shop.product(1000, 5).await;
     let body = order_of(&sku, 1, VISA);
     let answers = join_all((0..50).map(|_| async {
-        shop.customer.post_once("/checkout", &new_key(), &body).await
+        shop.customer
+            .post_once("/checkout", &new_key(), &body)
+            .await
     }))
     .await;
-    let count = |status: u16| answers.iter().filter(|answer| answer.status.as_u16() == status).count();
-    assert_eq!((count(201), count(409)), (5, 45), "{:?}", answers.iter().map(|a| a.status).collect::<Vec<_>>());
+    let count = |status: u16| {
+        answers
+            .iter()
+            .filter(|answer| answer.status.as_u16() == status)
+            .count()
+    };
+    assert_eq!(
+        (count(201), count(409)),
+        (5, 45),
+        "{:?}",
+        answers.iter().map(|a| a.status).collect::<Vec<_>>()
+    );
     let refused = answers.iter().find(|answer| answer.status == 409).unwrap();
     assert_eq!(refused.problem(), "insufficient-stock");
-    assert_eq!(refused.body["shortages"][0], json!({"sku": sku, "requested": 1, "available": 0}));
+    assert_eq!(
+        refused.body["shortages"][0],
+        json!({"sku": sku, "requested": 1, "available": 0})
+    );
 }
 
 #[tokio::test]
@@ -72,10 +124,18 @@ async fn lines_of_one_sku_are_summed_before_stock_is_looked_at() {
     let sku = shop.product(1000, 3).await;
     let mut body = order_of(&sku, 2, VISA);
     body["lines"] = json!([{"sku": sku, "quantity": 2}, {"sku": sku, "quantity": 2}]);
-    let refused = shop.customer.post_once("/checkout", &new_key(), &body).await.expect(409);
+    let refused = shop
+        .customer
+        .post_once("/checkout", &new_key(), &body)
+        .await
+        .expect(409);
     assert_eq!(refused.body["shortages"][0]["requested"], 4);
     body["lines"] = json!([{"sku": sku, "quantity": 1}, {"sku": sku, "quantity": 2}]);
-    let order = shop.customer.post_once("/checkout", &new_key(), &body).await.expect(201);
+    let order = shop
+        .customer
+        .post_once("/checkout", &new_key(), &body)
+        .await
+        .expect(201);
     assert_eq!(order.body["lines"][0]["quantity"], 3);
 }
 
@@ -85,10 +145,21 @@ async fn total_off_by_one_is_refused_with_the_new_total() {
     let sku = shop.product(6000, 5).await;
     let mut body = order_of(&sku, 1, VISA);
     body["expected_total"] = eur(5999);
-    let refused = shop.customer.post_once("/checkout", &new_key(), &body).await.expect(409);
-    assert_eq!((refused.problem(), &refused.body["total"]), ("total-changed", &eur(6000)));
+    let refused = shop
+        .customer
+        .post_once("/checkout", &new_key(), &body)
+        .await
+        .expect(409);
+    assert_eq!(
+        (refused.problem(), &refused.body["total"]),
+        ("total-changed", &eur(6000))
+    );
     body["expected_total"] = eur(6000);
-    let _ = shop.customer.post_once("/checkout", &new_key(), &body).await.expect(201);
+    let _ = shop
+        .customer
+        .post_once("/checkout", &new_key(), &body)
+        .await
+        .expect(201);
 }
 
 #[tokio::test]
@@ -96,45 +167,110 @@ async fn declined_card_releases_stock_and_is_answered_again() {
     let shop = Shop::open().await;
     let sku = shop.product(1000, 1).await;
     let (key, body) = (new_key(), order_of(&sku, 1, "pm_card_visa_chargeDeclined"));
-    let declined = shop.customer.post_once("/checkout", &key, &body).await.expect(402);
+    let declined = shop
+        .customer
+        .post_once("/checkout", &key, &body)
+        .await
+        .expect(402);
     assert_eq!(declined.problem(), "payment-declined");
-    let again = shop.customer.post_once("/checkout", &key, &body).await.expect(402);
-    assert_eq!((again.bytes, again.header("idempotent-replayed")), (declined.bytes, "true"));
-    let _ = shop.customer.post_once("/checkout", &new_key(), &order_of(&sku, 1, VISA)).await.expect(201);
+    let again = shop
+        .customer
+        .post_once("/checkout", &key, &body)
+        .await
+        .expect(402);
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    assert_eq!(again.bytes, declined.bytes);
+    let _ = shop
+        .customer
+        .post_once("/checkout", &new_key(), &order_of(&sku, 1, VISA))
+        .await
+        .expect(201);
 }
 
 #[tokio::test]
 async fn refunds_never_exceed_what_was_captured() {
     let shop = Shop::open().await;
     let sku = shop.product(10_000, 5).await;
-    let order = shop.customer.post_once("/checkout", &new_key(), &order_of(&sku, 1, VISA)).await.expect(201);
+    let order = shop
+        .customer
+        .post_once("/checkout", &new_key(), &order_of(&sku, 1, VISA))
+        .await
+        .expect(201);
     let path = format!("/orders/{}/refunds", order.body["id"].as_str().unwrap());
     let refund = |amount| json!({"amount": eur(amount), "reason": "arrived damaged"});
-    let _ = shop.customer.post_once(&path, &new_key(), &refund(1)).await.expect(403);
-    let _ = shop.admin.post_once(&path, &new_key(), &refund(10_001)).await.expect(409);
+    let _ = shop
+        .customer
+        .post_once(&path, &new_key(), &refund(1))
+        .await
+        .expect(403);
+    let _ = shop
+        .admin
+        .post_once(&path, &new_key(), &refund(10_001))
+        .await
+        .expect(409);
     let (first, second) = (new_key(), new_key());
     let most = refund(6000);
-    let both = [shop.admin.post_once(&path, &first, &most), shop.admin.post_once(&path, &second, &most)];
-    let mut statuses: Vec<_> = join_all(both).await.iter().map(|answer| answer.status.as_u16()).collect();
+    let both = [
+        shop.admin.post_once(&path, &first, &most),
+        shop.admin.post_once(&path, &second, &most),
+    ];
+    let mut statuses: Vec<_> = join_all(both)
+        .await
+        .iter()
+        .map(|answer| answer.status.as_u16())
+        .collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 409]);
-    let rest = shop.admin.post_once(&path, &new_key(), &json!({"reason": "the rest"})).await.expect(201);
-    assert_eq!((&rest.body["amount"], status_of(&rest.body)), (&eur(4000), "succeeded"));
-    let shown = shop.customer.get(&format!("/orders/{}", order.body["id"].as_str().unwrap())).await.expect(200);
-    assert_eq!((status_of(&shown.body), &shown.body["refunded"]), ("refunded", &eur(10_000)));
+    let rest = shop
+        .admin
+        .post_once(&path, &new_key(), &json!({"reason": "the rest"}))
+        .await
+        .expect(201);
+    assert_eq!(
+        (&rest.body["amount"], status_of(&rest.body)),
+        (&eur(4000), "succeeded")
+    );
+    let shown = shop
+        .customer
+        .get(&format!("/orders/{}", order.body["id"].as_str().unwrap()))
+        .await
+        .expect(200);
+    assert_eq!(
+        (status_of(&shown.body), &shown.body["refunded"]),
+        ("refunded", &eur(10_000))
+    );
 }
 
 #[tokio::test]
 async fn cancelled_order_gives_stock_and_money_back() {
     let shop = Shop::open().await;
     let sku = shop.product(1000, 1).await;
-    let order = shop.customer.post_once("/checkout", &new_key(), &order_of(&sku, 1, VISA)).await.expect(201);
+    let order = shop
+        .customer
+        .post_once("/checkout", &new_key(), &order_of(&sku, 1, VISA))
+        .await
+        .expect(201);
     let path = format!("/orders/{}", order.body["id"].as_str().unwrap());
-    let cancelled = shop.customer.post(&format!("{path}/cancel"), json!({})).await.expect(200);
-    assert_eq!((status_of(&cancelled.body), &cancelled.body["refunded"]), ("cancelled", &order.body["totals"]["total"]));
+    let cancelled = shop
+        .customer
+        .post(&format!("{path}/cancel"), json!({}))
+        .await
+        .expect(200);
+    assert_eq!(
+        (status_of(&cancelled.body), &cancelled.body["refunded"]),
+        ("cancelled", &order.body["totals"]["total"])
+    );
     assert_eq!(cancelled.body["payment"]["status"], "refunded");
-    let _ = shop.customer.post(&format!("{path}/cancel"), json!({})).await.expect(200);
-    let _ = shop.customer.post_once("/checkout", &new_key(), &order_of(&sku, 1, VISA)).await.expect(201);
+    let _ = shop
+        .customer
+        .post(&format!("{path}/cancel"), json!({}))
+        .await
+        .expect(200);
+    let _ = shop
+        .customer
+        .post_once("/checkout", &new_key(), &order_of(&sku, 1, VISA))
+        .await
+        .expect(201);
 }
 
 #[tokio::test]
@@ -143,7 +279,10 @@ async fn wallet_pays_at_once_and_never_goes_below_zero() {
     let sku = shop.product(6000, 5).await;
     let buyer = shop.newcomer().await;
     let me = buyer.get("/auth/me").await.expect(200);
-    let poor = buyer.post_once("/checkout", &new_key(), &order_of(&sku, 1, "wallet")).await.expect(402);
+    let poor = buyer
+        .post_once("/checkout", &new_key(), &order_of(&sku, 1, "wallet"))
+        .await
+        .expect(402);
     assert_eq!(poor.problem(), "payment-declined");
     let path = format!("/wallets/{}/credits", me.body["id"].as_str().unwrap());
     let credit = json!({"amount": eur(7000), "reason": "welcome"});
@@ -152,7 +291,9 @@ async fn wallet_pays_at_once_and_never_goes_below_zero() {
     assert_eq!(given.body["balance"], eur(7000));
     let _ = shop.admin.post_once(&path, &key, &credit).await.expect(201);
     let order = order_of(&sku, 1, "wallet");
-    let both = join_all((0..2).map(|_| async { buyer.post_once("/checkout", &new_key(), &order).await })).await;
+    let both =
+        join_all((0..2).map(|_| async { buyer.post_once("/checkout", &new_key(), &order).await }))
+            .await;
     let mut statuses: Vec<_> = both.iter().map(|answer| answer.status.as_u16()).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 402]);
@@ -166,16 +307,32 @@ async fn authentication_holds_the_stock_until_another_way_to_pay() {
     let shop = Shop::open().await;
     let sku = shop.product(1000, 1).await;
     let body = order_of(&sku, 1, "pm_card_authenticationRequired");
-    let held = shop.customer.post_once("/checkout", &new_key(), &body).await.expect(402);
+    let held = shop
+        .customer
+        .post_once("/checkout", &new_key(), &body)
+        .await
+        .expect(402);
     assert_eq!(held.problem(), "authentication-required");
     assert!(held.body["client_secret"].is_string() && held.body["expires_at"].is_string());
-    let _ = shop.customer.post_once("/checkout", &new_key(), &order_of(&sku, 1, VISA)).await.expect(409);
+    let _ = shop
+        .customer
+        .post_once("/checkout", &new_key(), &order_of(&sku, 1, VISA))
+        .await
+        .expect(409);
     let path = format!("/orders/{}/pay", held.body["order_id"].as_str().unwrap());
     let payment = json!({"payment": {"method": "card", "token": VISA}});
     let key = new_key();
-    let paid = shop.customer.post_once(&path, &key, &payment).await.expect(200);
+    let paid = shop
+        .customer
+        .post_once(&path, &key, &payment)
+        .await
+        .expect(200);
     assert_eq!(status_of(&paid.body), "paid");
-    let again = shop.customer.post_once(&path, &key, &payment).await.expect(200);
+    let again = shop
+        .customer
+        .post_once(&path, &key, &payment)
+        .await
+        .expect(200);
     assert_eq!(again.bytes, paid.bytes);
 }
 
@@ -183,20 +340,46 @@ async fn authentication_holds_the_stock_until_another_way_to_pay() {
 async fn order_is_sent_in_parts_and_arrives() {
     let shop = Shop::open().await;
     let sku = shop.product(1000, 5).await;
-    let order = shop.customer.post_once("/checkout", &new_key(), &order_of(&sku, 3, VISA)).await.expect(201);
+    let order = shop
+        .customer
+        .post_once("/checkout", &new_key(), &order_of(&sku, 3, VISA))
+        .await
+        .expect(201);
     let path = format!("/orders/{}", order.body["id"].as_str().unwrap());
-    let shipment = |quantity: i64| {
-        json!({"carrier": "DHL", "tracking_number": "42", "lines": [{"sku": sku, "quantity": quantity}]})
-    };
+    let shipment = |quantity: i64| json!({"carrier": "DHL", "tracking_number": "42", "lines": [{"sku": sku, "quantity": quantity}]});
     let send = format!("{path}/fulfilments");
-    let part = shop.seller.post_once(&send, &new_key(), &shipment(2)).await.expect(201);
+    let part = shop
+        .seller
+        .post_once(&send, &new_key(), &shipment(2))
+        .await
+        .expect(201);
     assert_eq!(status_of(&part.body), "paid");
-    let _ = shop.seller.post_once(&send, &new_key(), &shipment(2)).await.expect(409);
-    let _ = shop.customer.post(&format!("{path}/cancel"), json!({})).await.expect(409);
-    let _ = shop.seller.post(&format!("{path}/delivered"), json!({})).await.expect(409);
-    let whole = shop.seller.post_once(&send, &new_key(), &shipment(1)).await.expect(201);
+    let _ = shop
+        .seller
+        .post_once(&send, &new_key(), &shipment(2))
+        .await
+        .expect(409);
+    let _ = shop
+        .customer
+        .post(&format!("{path}/cancel"), json!({}))
+        .await
+        .expect(409);
+    let _ = shop
+        .seller
+        .post(&format!("{path}/delivered"), json!({}))
+        .await
+        .expect(409);
+    let whole = shop
+        .seller
+        .post_once(&send, &new_key(), &shipment(1))
+        .await
+        .expect(201);
     assert_eq!(status_of(&whole.body), "fulfilled");
-    let arrived = shop.seller.post(&format!("{path}/delivered"), json!({})).await.expect(200);
+    let arrived = shop
+        .seller
+        .post(&format!("{path}/delivered"), json!({}))
+        .await
+        .expect(200);
     assert_eq!(status_of(&arrived.body), "delivered");
 }
 
@@ -204,19 +387,37 @@ async fn order_is_sent_in_parts_and_arrives() {
 async fn what_belongs_to_others_is_absent() {
     let shop = Shop::open().await;
     let sku = shop.product(1000, 5).await;
-    let order = shop.customer.post_once("/checkout", &new_key(), &order_of(&sku, 1, VISA)).await.expect(201);
-    let card = shop.customer.post("/payment-methods", json!({"token": VISA})).await.expect(201);
+    let order = shop
+        .customer
+        .post_once("/checkout", &new_key(), &order_of(&sku, 1, VISA))
+        .await
+        .expect(201);
+    let card = shop
+        .customer
+        .post("/payment-methods", json!({"token": VISA}))
+        .await
+        .expect(201);
     let cart = shop.customer.post("/carts", json!({})).await.expect(201);
     let stranger = shop.newcomer().await;
     let order_path = format!("/orders/{}", order.body["id"].as_str().unwrap());
     let _ = stranger.get(&order_path).await.expect(404);
-    let _ = stranger.post(&format!("{order_path}/cancel"), json!({})).await.expect(404);
+    let _ = stranger
+        .post(&format!("{order_path}/cancel"), json!({}))
+        .await
+        .expect(404);
     let cart_id = cart.body["id"].as_str().unwrap();
     let _ = stranger.get(&format!("/carts/{cart_id}")).await.expect(404);
     let mut body = order_of(&sku, 1, VISA);
     body["payment"] = json!({"method": "card", "payment_method_id": card.body["id"]});
-    let _ = stranger.post_once("/checkout", &new_key(), &body).await.expect(404);
-    let _ = shop.customer.post_once("/checkout", &new_key(), &body).await.expect(201);
+    let _ = stranger
+        .post_once("/checkout", &new_key(), &body)
+        .await
+        .expect(404);
+    let _ = shop
+        .customer
+        .post_once("/checkout", &new_key(), &body)
+        .await
+        .expect(201);
 }
 
 #[tokio::test]
@@ -232,21 +433,56 @@ async fn wrong_input_is_refused_by_name() {
     for (body, pointer) in [
         (with("/lines/0/quantity", json!(0)), "/lines/0/quantity"),
         (with("/lines/0/quantity", json!(-1)), "/lines/0/quantity"),
-        (with("/lines/0/quantity", json!(1_000_000_000_000_i64)), "/lines/0/quantity"),
+        (
+            with("/lines/0/quantity", json!(1_000_000_000_000_i64)),
+            "/lines/0/quantity",
+        ),
         (with("/lines/0/quantity", json!(1.5)), "/lines/0/quantity"),
         (with("/lines/0/sku", json!("no such sku")), "/lines/0/sku"),
         (with("/lines", json!([])), "/lines"),
-        (with("/shipping_address/country", json!("Germany")), "/shipping_address/country"),
-        (with("/shipping_address/city", json!(" ")), "/shipping_address/city"),
-        (with("/payment/token", json!("4242424242424242")), "/payment/token"),
-        (with("/shipping_address/name", json!("4242 4242 4242 4242")), "/shipping_address/name"),
+        (
+            with("/shipping_address/country", json!("Germany")),
+            "/shipping_address/country",
+        ),
+        (
+            with("/shipping_address/city", json!(" ")),
+            "/shipping_address/city",
+        ),
+        (
+            with("/payment/token", json!("4242424242424242")),
+            "/payment/token",
+        ),
+        (
+            with("/shipping_address/name", json!("4242 4242 4242 4242")),
+            "/shipping_address/name",
+        ),
     ] {
-        let refused = shop.customer.post_once("/checkout", &new_key(), &body).await.expect(422);
-        assert_eq!(refused.body["errors"][0]["pointer"], pointer, "{}", refused.body);
+        let refused = shop
+            .customer
+            .post_once("/checkout", &new_key(), &body)
+            .await
+            .expect(422);
+        assert_eq!(
+            refused.body["errors"][0]["pointer"], pointer,
+            "{}",
+            refused.body
+        );
     }
     let mut other_currency = good.clone();
     other_currency["expected_total"] = json!({"amount": 1000, "currency": "XXX"});
-    let _ = shop.customer.post_once("/checkout", &new_key(), &other_currency).await.expect(422);
-    let _ = shop.customer.post("/checkout", good.clone()).await.expect(400);
-    let _ = shop.customer.post_once("/checkout", &new_key(), &json!([good])).await.expect(422);
+    let _ = shop
+        .customer
+        .post_once("/checkout", &new_key(), &other_currency)
+        .await
+        .expect(422);
+    let _ = shop
+        .customer
+        .post("/checkout", good.clone())
+        .await
+        .expect(400);
+    let _ = shop
+        .customer
+        .post_once("/checkout", &new_key(), &json!([good]))
+        .await
+        .expect(422);
 }

@@ -2,6 +2,7 @@
 
 use crate::emulator;
 use crate::progress::Progress;
+use crate::steps::accounts::Accounts;
 use crate::steps::{
     accounts, build, database, deploy, lock, machine, samples, secrets, services, summary,
 };
