@@ -1,5 +1,6 @@
 //! Whole flows against the local stack, what is made of all functions together, and what tests of
 //! every kind stand on.
+#![recursion_limit = "256"]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

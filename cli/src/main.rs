@@ -3,6 +3,10 @@
     clippy::print_stdout,
     reason = "Printing is what a command line is for."
 )]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "A command ends with its process, and reads the environment of the person who calls it."
+)]
 
 mod commands;
 mod emulator;
@@ -12,7 +16,8 @@ mod seed;
 mod steps;
 
 use clap::{Parser, Subcommand};
-use commands::{down, logs, mail, serve, status, up};
+use commands::{check, down, logs, mail, serve, status, test, up};
+use local::Stack;
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -23,9 +28,10 @@ use std::process::ExitCode;
     version
 )]
 struct Arguments {
-    /// The local stack to work on; several can run side by side
-    #[arg(long, global = true, env = "HOLDFAST_STACK", default_value = "default")]
-    stack: String,
+    /// The local stack to work on; several can run side by side [default: default, or test for
+    /// `test`]
+    #[arg(long, global = true, env = "HOLDFAST_STACK")]
+    stack: Option<String>,
     /// The first port of the stack; it uses this one and the next 13
     #[arg(long, global = true, env = "HOLDFAST_PORT_BASE", hide = true)]
     port_base: Option<u16>,
@@ -45,6 +51,11 @@ enum Command {
     Logs(logs::Options),
     /// Lists the mails that were sent, or shows one
     Mail(mail::Options),
+    /// Runs every test against a stack of its own, which is gone afterwards
+    Test(test::Options),
+    /// Validates the template
+    #[command(hide = true)]
+    Check,
     /// Runs one of the long-lived servers of the stack
     #[command(hide = true)]
     Serve(serve::Options),
@@ -53,7 +64,7 @@ enum Command {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     match run(Arguments::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("\nerror: {error:#}");
             ExitCode::FAILURE
@@ -61,14 +72,31 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let stack = project::open_stack(&arguments.stack, arguments.port_base)?;
+async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let stack = open_stack(&arguments)?;
     match arguments.command {
+        Command::Test(options) => return test::run(&stack, &options).await,
         Command::Up => up::run(&stack).await,
         Command::Down(options) => down::run(&stack, &options).await,
         Command::Status(options) => status::run(&stack, &options).await,
         Command::Logs(options) => logs::run(&stack, &options).await,
         Command::Mail(options) => mail::run(&stack, &options).await,
+        Command::Check => check::run(&stack).await,
         Command::Serve(options) => serve::run(&stack, &options).await,
+    }
+    .map(|()| ExitCode::SUCCESS)
+}
+
+fn open_stack(arguments: &Arguments) -> anyhow::Result<Stack> {
+    if let Some(name) = &arguments.stack {
+        return project::open_stack(name, arguments.port_base);
+    }
+    match arguments.command {
+        // Beside the stack that the variable moves, as the documented ports are.
+        Command::Test(_) => {
+            let port_base = arguments.port_base.map(|base| base.saturating_add(100));
+            project::open_stack(test::STACK, port_base)
+        }
+        _ => project::open_stack("default", arguments.port_base),
     }
 }

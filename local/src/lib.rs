@@ -1,6 +1,10 @@
 //! The local cloud: everything that the deployed system stands on, on this machine and on loopback.
 //!
 //! The command line starts and stops it, tests use it; nothing that is deployed knows of it.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "Servers of the local stack are processes: they spawn, ask for the time and read the environment."
+)]
 
 pub mod aws;
 pub mod front;

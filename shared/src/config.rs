@@ -143,6 +143,7 @@ impl Config {
     ///
     /// # Errors
     /// Every fault there is, each naming the variable and what is expected.
+    #[expect(clippy::disallowed_methods, reason = "This is the one place.")]
     pub fn from_env() -> Result<Self, ConfigFaults> {
         Self::parse(std::env::vars().collect())
     }
@@ -383,75 +384,4 @@ impl Reader {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// The least that makes a configuration.
-    pub(crate) fn complete() -> BTreeMap<String, String> {
-        [
-            ("STAGE", "test"),
-            ("DB_HOSTS", "127.0.0.1:5441, 127.0.0.1:5442"),
-            ("TOKEN_ISSUER", "https://shop.example"),
-            ("TOKEN_AUDIENCE", "shop"),
-            ("CARTS_TABLE", "carts"),
-            ("SESSIONS_TABLE", "sessions"),
-            ("ORDERS_QUEUE_URL", "http://127.0.0.1/orders"),
-            ("MAIL_QUEUE_URL", "http://127.0.0.1/mail"),
-            ("MEDIA_BUCKET", "media"),
-            ("MEDIA_BASE_URL", "http://127.0.0.1/media"),
-            ("SHOP_URL", "https://shop.example"),
-            ("MAIL_FROM", "shop@shop.example"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into()
-    }
-
-    #[test]
-    fn complete_environment_is_read() {
-        let config = Config::parse(complete()).unwrap();
-        assert_eq!(
-            config.database.hosts[1],
-            DatabaseHost {
-                host: "127.0.0.1".into(),
-                port: 5442
-            }
-        );
-        assert_eq!(config.secrets.jwt_public, "holdfast/test/jwt-public");
-        assert_eq!(config.cache_ttl, Duration::from_secs(30));
-    }
-
-    #[test]
-    fn every_fault_is_reported_together() {
-        let mut variables = complete();
-        variables.remove("MAIL_FROM");
-        variables.insert("SHOP_CURRENCY".into(), "euro".into());
-        variables.insert("PG_POOL_MAX".into(), "many".into());
-        variables.insert("DB_HOSTS".into(), "db:port".into());
-        let faults = Config::parse(variables).unwrap_err().0;
-        for name in ["MAIL_FROM", "SHOP_CURRENCY", "PG_POOL_MAX", "DB_HOSTS"] {
-            assert!(
-                faults.iter().any(|fault| fault.starts_with(name)),
-                "{name} in {faults:?}"
-            );
-        }
-        assert_eq!(faults.len(), 4);
-    }
-
-    #[test]
-    fn hosts_are_taken_from_single_variables_and_json() {
-        let mut variables = complete();
-        variables.remove("DB_HOSTS");
-        variables.insert("DB_HOST_PRIMARY".into(), "one".into());
-        variables.insert("DB_HOST_REPLICA".into(), "two:6000".into());
-        assert_eq!(
-            Config::parse(variables.clone())
-                .unwrap()
-                .database
-                .hosts
-                .len(),
-            2
-        );
-        variables.insert("DB_HOSTS".into(), r#"["one", "three"]"#.into());
-        assert_eq!(Config::parse(variables).unwrap().database.hosts.len(), 3);
-    }
-}
+pub(crate) mod tests;

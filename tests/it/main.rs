@@ -16,6 +16,7 @@ mod mailer;
 mod offline;
 mod openapi;
 mod ops;
+mod rights;
 mod statements;
 mod tidy;
 mod warmer;

@@ -39,6 +39,21 @@ pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Stops the stack and removes its data, without a word.
+///
+/// # Errors
+/// A process does not end, or the data cannot be removed.
+pub(crate) async fn with_data(stack: &Stack) -> Result<()> {
+    if !stack.folder().exists() {
+        return Ok(());
+    }
+    let lock = lock::take(stack)?;
+    stop_all(stack).await?;
+    wipe(stack)?;
+    drop(lock);
+    Ok(())
+}
+
 /// Whatever calls the database ends before it, and the primary before its standbys, so that they
 /// get its last changes.
 async fn stop_all(stack: &Stack) -> Result<String> {

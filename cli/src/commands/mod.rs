@@ -1,8 +1,10 @@
 //! One file per command.
 
+pub(crate) mod check;
 pub(crate) mod down;
 pub(crate) mod logs;
 pub(crate) mod mail;
 pub(crate) mod serve;
 pub(crate) mod status;
+pub(crate) mod test;
 pub(crate) mod up;

@@ -51,13 +51,21 @@ const LOOPBACK: &str = "127.0.0.1";
 /// # Errors
 /// A file of the stack is damaged.
 pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
-    let status = collect(stack)?;
     if options.json {
-        println!("{}", serde_json::to_string_pretty(&status)?);
+        println!("{}", json(stack)?);
         return Ok(());
     }
+    let status = collect(stack)?;
     print_table(stack, &status).await;
     Ok(())
+}
+
+/// The stack's state as one JSON object.
+///
+/// # Errors
+/// A file of the stack is damaged.
+pub(crate) fn json(stack: &Stack) -> Result<String> {
+    Ok(serde_json::to_string_pretty(&collect(stack)?)?)
 }
 
 fn collect(stack: &Stack) -> Result<Status> {

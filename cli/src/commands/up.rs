@@ -2,6 +2,7 @@
 
 use crate::emulator;
 use crate::progress::Progress;
+use crate::steps::accounts::Accounts;
 use crate::steps::{
     accounts, build, database, deploy, lock, machine, samples, secrets, services, summary,
 };
@@ -15,9 +16,19 @@ use std::time::Instant;
 /// Says which step failed, why, and what to do.
 pub(crate) async fn run(stack: &Stack) -> Result<()> {
     let begin = Instant::now();
+    let progress = Progress::new();
+    let accounts = bring_up(stack, &progress).await?;
+    progress.line(&summary::text(stack, &accounts, begin.elapsed()));
+    Ok(())
+}
+
+/// Every step, without the summary. Answers who can sign in.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) async fn bring_up(stack: &Stack, progress: &Progress) -> Result<Accounts> {
     stack.create_folder()?;
     let _lock = lock::take(stack)?;
-    let progress = Progress::new();
     progress
         .step("machine", async |_| Ok(((), machine::check(stack)?)))
         .await?;
@@ -34,8 +45,7 @@ pub(crate) async fn run(stack: &Stack) -> Result<()> {
         .await?;
     // Compiling takes long and needs none of the servers.
     let (writer, ()) =
-        futures::future::try_join(start_servers(stack, &progress), compile(stack, &progress))
-            .await?;
+        futures::future::try_join(start_servers(stack, progress), compile(stack, progress)).await?;
     progress
         .step("application", async |step| {
             Ok(((), deploy::application(stack, step).await?))
@@ -54,8 +64,7 @@ pub(crate) async fn run(stack: &Stack) -> Result<()> {
             Ok(((), samples::seed(stack, writer, &accounts, step).await?))
         })
         .await?;
-    progress.line(&summary::text(stack, &accounts, begin.elapsed()));
-    Ok(())
+    Ok(accounts)
 }
 
 async fn start_servers(stack: &Stack, progress: &Progress) -> Result<local::postgres::Node> {

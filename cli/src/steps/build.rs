@@ -71,7 +71,7 @@ fn command(stack: &Stack, functions: &[String]) -> Result<Command> {
 }
 
 /// `cargo run` describes this package to its child; a build below must not see it.
-fn forget_our_package(command: &mut Command) {
+pub(crate) fn forget_our_package(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
         let ours = ["CARGO_PKG_", "CARGO_BIN_", "CARGO_MANIFEST_"]

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use local::Stack;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
+use std::path::Path;
 
 /// Held for as long as the command runs; the system releases it however the command ends.
 pub(crate) struct Lock {
@@ -15,19 +16,34 @@ pub(crate) struct Lock {
 /// # Errors
 /// Another command holds it; says which.
 pub(crate) fn take(stack: &Stack) -> Result<Lock> {
+    take_file(&stack.path("lock"), stack)
+}
+
+/// Taken for a whole run of the tests: the one that is done first would take the stack from the
+/// other. Lies outside the stack's folder, which goes with the stack.
+///
+/// # Errors
+/// Another run holds it; says which.
+pub(crate) fn take_for_test(stack: &Stack) -> Result<Lock> {
+    stack.create_folder()?;
+    let name = format!("{}.tests", stack.name());
+    take_file(&stack.root().join(".holdfast").join(name), stack)
+}
+
+fn take_file(path: &Path, stack: &Stack) -> Result<Lock> {
     let mut file = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
-        .open(stack.path("lock"))?;
+        .open(path)?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
             file.read_to_string(&mut holder)?;
             bail!(
-                "Another `cargo holdfast` is starting or stopping the stack `{}` ({}). \
+                "Another `cargo holdfast` is starting, stopping or testing the stack `{}` ({}). \
                  Wait until it is done, then try again.",
                 stack.name(),
                 holder.trim()

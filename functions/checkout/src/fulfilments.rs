@@ -13,8 +13,7 @@ use shared::http::{ApiError, Json, Path, Problem, Seller};
 use shared::state::AppState;
 use shared::store::fulfilments::{self, NewFulfilment};
 use shared::store::idempotency::{self, Scope};
-use shared::store::{database, orders, outbox};
-use sqlx::PgConnection;
+use shared::store::{PgConnection, database, orders, outbox};
 use uuid::Uuid;
 
 use crate::orders::seller_audience;

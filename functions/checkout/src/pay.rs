@@ -13,11 +13,10 @@ use shared::operations::place_order::Tender;
 use shared::operations::record_payment::{Finding, Hears};
 use shared::operations::settle_payment::record;
 use shared::state::AppState;
-use shared::store::database;
 use shared::store::idempotency::{self, Scope};
 use shared::store::orders::{self, Audience};
 use shared::store::payments::{self, Attempt, AttemptState, Happened, NewAttempt, Settled};
-use sqlx::PgConnection;
+use shared::store::{PgConnection, database};
 use uuid::Uuid;
 
 use crate::body::{PaymentBody, refuse_card_numbers};

@@ -15,11 +15,10 @@ use shared::operations::place_order::{Request, Tender, place_order};
 use shared::operations::record_payment::{Finding, Hears, record_payment};
 use shared::operations::settle_payment::{charge, charge_wallet};
 use shared::state::AppState;
-use shared::store::database;
 use shared::store::idempotency::{self, Scope};
 use shared::store::orders::{self, Audience};
 use shared::store::payments::{self, Attempt, AttemptState};
-use sqlx::PgConnection;
+use shared::store::{PgConnection, database};
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 

@@ -32,7 +32,10 @@ pub async fn complete_image(state: &AppState, announced: &Announced) -> Result<(
         )));
     }
     let bytes = uploaded.bytes.clone();
-    // Decoding takes up to a second and would keep every other request waiting.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "Decoding takes up to a second and would keep every other request waiting."
+    )]
     let verified = tokio::task::spawn_blocking(move || media_type.verify(&bytes)).await;
     verified.map_err(ApiError::internal)?.map_err(refused)?;
     state

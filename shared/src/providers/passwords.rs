@@ -60,6 +60,10 @@ pub async fn matches(password: Password, hash: Option<String>) -> Result<bool, P
     .await
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "Argon2 is meant to be slow, and no more than a few run at once."
+)]
 async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, HashError> + Send + 'static,
 ) -> Result<T, PasswordError> {

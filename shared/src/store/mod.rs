@@ -25,3 +25,5 @@ pub mod wallets;
 pub mod webhooks;
 
 pub use errors::{ChangeError, OnConstraint, StoreError};
+// A function passes a connection on within its transaction, and can do nothing else with it.
+pub use sqlx::PgConnection;

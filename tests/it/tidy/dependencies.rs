@@ -27,7 +27,6 @@ fn compiled() -> BTreeSet<Crate> {
         "normal,build",
         "--prefix",
         "none",
-        "--no-dedupe",
         "--format",
         "{p}|{l}",
     ];
@@ -52,7 +51,8 @@ fn parse(line: &str) -> Option<Crate> {
     Some(Crate {
         name: words.next()?.into(),
         version: words.next()?.trim_start_matches('v').into(),
-        licence: licence.into(),
+        // Marks a crate whose own dependencies were shown before.
+        licence: licence.trim_end_matches(" (*)").into(),
     })
 }
 
@@ -174,32 +174,35 @@ fn is_allowed(expression: &str, allowed: &BTreeSet<String>) -> bool {
         .replace('(', " ( ")
         .replace(')', " ) ");
     let mut words = spaced.split_whitespace().peekable();
-    any_of(&mut words, allowed) && words.next().is_none()
+    any_of(&mut words, allowed) == Some(true) && words.next().is_none()
 }
 
 type Words<'a> = std::iter::Peekable<std::str::SplitWhitespace<'a>>;
 
-fn any_of(words: &mut Words<'_>, allowed: &BTreeSet<String>) -> bool {
-    let mut fine = all_of(words, allowed);
+/// `None` where the expression is none.
+fn any_of(words: &mut Words<'_>, allowed: &BTreeSet<String>) -> Option<bool> {
+    let mut fine = all_of(words, allowed)?;
     while words.next_if_eq(&"OR").is_some() {
-        fine |= all_of(words, allowed);
+        fine |= all_of(words, allowed)?;
     }
-    fine
+    Some(fine)
 }
 
-fn all_of(words: &mut Words<'_>, allowed: &BTreeSet<String>) -> bool {
-    let mut fine = one(words, allowed);
+fn all_of(words: &mut Words<'_>, allowed: &BTreeSet<String>) -> Option<bool> {
+    let mut fine = one(words, allowed)?;
     while words.next_if_eq(&"AND").is_some() {
-        fine &= one(words, allowed);
+        fine &= one(words, allowed)?;
     }
-    fine
+    Some(fine)
 }
 
-fn one(words: &mut Words<'_>, allowed: &BTreeSet<String>) -> bool {
-    match words.next() {
-        Some("(") => any_of(words, allowed) & words.next().is_some_and(|word| word == ")"),
-        Some(name) => allowed.contains(name),
-        None => false,
+fn one(words: &mut Words<'_>, allowed: &BTreeSet<String>) -> Option<bool> {
+    match words.next()? {
+        "(" => {
+            let fine = any_of(words, allowed)?;
+            words.next_if_eq(&")").map(|_| fine)
+        }
+        name => Some(allowed.contains(name)),
     }
 }
 

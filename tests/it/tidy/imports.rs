@@ -12,7 +12,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("telemetry", &[]),
     ("config", &[]),
-    ("context", &[]),
+    // The deadline is part of what is known about a request.
+    ("context", &["resilience"]),
     ("resilience", &["context", "telemetry"]),
     (
         "providers",

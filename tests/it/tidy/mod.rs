@@ -64,10 +64,13 @@ pub(crate) fn files_under(folder: &str) -> Vec<String> {
         for entry in std::fs::read_dir(&folder).unwrap().flatten() {
             let path = entry.path();
             let name = entry.file_name().into_string().unwrap();
+            if MADE.contains(&name.as_str()) {
+                continue;
+            }
             if !path.is_dir() {
                 let relative = path.strip_prefix(&root).unwrap();
                 found.push(relative.to_str().unwrap().to_owned());
-            } else if !MADE.contains(&name.as_str()) {
+            } else {
                 folders.push(path);
             }
         }

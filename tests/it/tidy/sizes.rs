@@ -7,6 +7,9 @@ const FILE_LINES_MAX: usize = 400;
 const MAIN_LINES_MAX: usize = 15;
 const FUNCTION_LINES_MAX: usize = 70;
 
+/// Tables that must be exhaustive, so that the compiler asks for the missing row.
+const TABLES: &[(&str, &str)] = &[("shared/src/http/error.rs", "row")];
+
 #[test]
 fn no_file_is_longer_than_four_hundred_lines() {
     let is_source = |path: &String| {
@@ -81,7 +84,10 @@ fn long_functions(source: &Source) -> Vec<(usize, usize)> {
             depth == 0
         });
         let lines = 1 + rest[..open + close.unwrap_or(0)].matches('\n').count();
-        if lines > FUNCTION_LINES_MAX {
+        let is_table = TABLES
+            .iter()
+            .any(|(file, name)| source.path == *file && rest[3..].starts_with(&format!("{name}(")));
+        if lines > FUNCTION_LINES_MAX && !is_table {
             long.push((source.line(begin), lines));
         }
     }

@@ -64,7 +64,7 @@ impl Source {
 
     /// Whether an offset is in a test.
     pub(crate) fn is_test(&self, offset: usize) -> bool {
-        let file = self.path.contains("/tests/") || self.path.ends_with("/tests.rs");
+        let file = self.path.contains("/tests/") || self.path.ends_with("tests.rs");
         file || self.tests.iter().any(|item| item.contains(&offset))
     }
 
