@@ -3,9 +3,7 @@
 //! Both are ambient for the duration of one future, so that no signature
 //! between the edge and the outside has to carry them.
 
-use std::time::Duration;
-
-use crate::resilience::Deadline;
+use std::time::{Duration, Instant};
 
 tokio::task_local! {
     static CONTEXT: Context;
@@ -40,4 +38,20 @@ pub fn request_id() -> String {
     CONTEXT
         .try_with(|c| c.request_id.clone())
         .unwrap_or_default()
+}
+
+/// The point after which nobody waits for the answer any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// The deadline `timeout` from now.
+    pub fn after(timeout: Duration) -> Self {
+        Self(Instant::now() + timeout)
+    }
+
+    /// What is left; zero once it has passed.
+    pub fn remaining(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
 }

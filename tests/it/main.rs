@@ -16,6 +16,7 @@ mod mailer;
 mod offline;
 mod openapi;
 mod ops;
+mod paying;
 mod rights;
 mod statements;
 mod tidy;

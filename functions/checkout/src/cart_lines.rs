@@ -26,8 +26,8 @@ pub(crate) struct LineBody {
     request_body = LineBody,
     responses(
         (status = 200, description = "The cart", body = CartView),
-        (status = 404, description = "No such cart, or the SKU is not for sale", body = Problem),
-        (status = 422, description = "Not a quantity", body = Problem),
+        (status = 404, description = "No such cart, or the SKU is not for sale", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Not a quantity", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn put_line(
@@ -59,7 +59,7 @@ pub(crate) async fn put_line(
 /// Takes a SKU out of a cart. One that is not there changes nothing.
 #[utoipa::path(
     delete, path = "/carts/{id}/lines/{sku}", tag = "buying", params(("id" = Uuid, Path), ("sku" = String, Path)),
-    responses((status = 200, description = "The cart", body = CartView), (status = 404, body = Problem, description = "None, or not yours"))
+    responses((status = 200, description = "The cart", body = CartView), (status = 404, body = Problem, content_type = "application/problem+json", description = "None, or not yours"))
 )]
 pub(crate) async fn delete_line(
     State(state): State<AppState>,

@@ -53,7 +53,7 @@ pub(crate) struct MergeBody {
 /// Makes an empty cart. Signed in, it is the user's alone.
 #[utoipa::path(
     post, path = "/carts", tag = "buying",
-    responses((status = 201, description = "Made", body = CartView), (status = 503, body = Problem, description = "Carts are away"))
+    responses((status = 201, description = "Made", body = CartView), (status = 503, body = Problem, content_type = "application/problem+json", description = "Carts are away"))
 )]
 pub(crate) async fn post_cart(
     State(state): State<AppState>,
@@ -78,7 +78,7 @@ pub(crate) async fn post_cart(
 /// Shows a cart, priced as of now.
 #[utoipa::path(
     get, path = "/carts/{id}", tag = "buying", params(("id" = Uuid, Path)),
-    responses((status = 200, description = "The cart", body = CartView), (status = 404, body = Problem, description = "None, or not yours"))
+    responses((status = 200, description = "The cart", body = CartView), (status = 404, body = Problem, content_type = "application/problem+json", description = "None, or not yours"))
 )]
 pub(crate) async fn get_cart(
     State(state): State<AppState>,
@@ -92,7 +92,7 @@ pub(crate) async fn get_cart(
 /// Removes a cart.
 #[utoipa::path(
     delete, path = "/carts/{id}", tag = "buying", params(("id" = Uuid, Path)),
-    responses((status = 204, description = "Removed"), (status = 404, body = Problem, description = "None, or not yours"))
+    responses((status = 204, description = "Removed"), (status = 404, body = Problem, content_type = "application/problem+json", description = "None, or not yours"))
 )]
 pub(crate) async fn delete_cart(
     State(state): State<AppState>,
@@ -108,7 +108,7 @@ pub(crate) async fn delete_cart(
 #[utoipa::path(
     post, path = "/carts/{id}/merge", tag = "buying", security(("bearer" = [])),
     params(("id" = Uuid, Path, description = "The cart that is emptied")), request_body = MergeBody,
-    responses((status = 200, description = "The cart that took the lines", body = CartView), (status = 404, body = Problem, description = "None, or not yours"))
+    responses((status = 200, description = "The cart that took the lines", body = CartView), (status = 404, body = Problem, content_type = "application/problem+json", description = "None, or not yours"))
 )]
 pub(crate) async fn post_merge(
     State(state): State<AppState>,

@@ -40,9 +40,9 @@ pub(crate) struct FulfilmentBody {
     request_body = FulfilmentBody,
     responses(
         (status = 201, description = "The order, with the shipment", body = Order),
-        (status = 404, description = "None, or nothing of yours in it", body = Problem),
-        (status = 409, description = "It is not paid, or more than is left to send", body = Problem),
-        (status = 422, description = "Not valid", body = Problem),
+        (status = 404, description = "None, or nothing of yours in it", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is not paid, or more than is left to send", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Not valid", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn post_fulfilment(
@@ -107,8 +107,8 @@ pub(crate) async fn post_fulfilment(
     post, path = "/orders/{id}/delivered", tag = "buying", security(("bearer" = [])), params(("id" = Uuid, Path)),
     responses(
         (status = 200, description = "The order", body = Order),
-        (status = 404, description = "None, or nothing of yours in it", body = Problem),
-        (status = 409, description = "It is not sent", body = Problem),
+        (status = 404, description = "None, or nothing of yours in it", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is not sent", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn post_delivered(

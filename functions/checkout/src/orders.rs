@@ -35,7 +35,7 @@ pub(crate) struct ListQuery {
 /// Lists orders, the newest first: the caller's own, all for an admin.
 #[utoipa::path(
     get, path = "/orders", tag = "buying", security(("bearer" = [])), params(ListQuery),
-    responses((status = 200, description = "A page of orders", body = Page<Order>), (status = 401, body = Problem, description = "Not signed in"))
+    responses((status = 200, description = "A page of orders", body = Page<Order>), (status = 401, body = Problem, content_type = "application/problem+json", description = "Not signed in"))
 )]
 pub(crate) async fn get_orders(
     State(state): State<AppState>,
@@ -57,7 +57,7 @@ pub(crate) async fn get_orders(
 /// Shows an order.
 #[utoipa::path(
     get, path = "/orders/{id}", tag = "buying", security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses((status = 200, description = "The order", body = Order), (status = 404, body = Problem, description = "None, or not yours"))
+    responses((status = 200, description = "The order", body = Order), (status = 404, body = Problem, content_type = "application/problem+json", description = "None, or not yours"))
 )]
 pub(crate) async fn get_order(
     State(state): State<AppState>,
@@ -72,8 +72,8 @@ pub(crate) async fn get_order(
     post, path = "/orders/{id}/cancel", tag = "buying", security(("bearer" = [])), params(("id" = Uuid, Path)),
     responses(
         (status = 200, description = "The order", body = Order),
-        (status = 404, description = "None, or not yours", body = Problem),
-        (status = 409, description = "It is sent, or its payment's outcome is not known yet", body = Problem),
+        (status = 404, description = "None, or not yours", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It is sent, or its payment's outcome is not known yet", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn post_cancel(

@@ -37,9 +37,9 @@ pub(crate) struct PayBody {
     request_body = PayBody,
     responses(
         (status = 200, description = "Paid", body = Order),
-        (status = 402, description = "Declined, or the customer must authenticate", body = Problem),
-        (status = 404, description = "None, or not yours", body = Problem),
-        (status = 409, description = "It does not wait for a payment, or the earlier one's outcome is not known", body = Problem),
+        (status = 402, description = "Declined, or the customer must authenticate", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "None, or not yours", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "It does not wait for a payment, or the earlier one's outcome is not known", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn post_pay(

@@ -57,7 +57,7 @@ impl From<PaymentMethod> for MethodView {
 /// Lists the caller's cards, the newest first.
 #[utoipa::path(
     get, path = "/payment-methods", tag = "buying", security(("bearer" = [])), params(PageQuery),
-    responses((status = 200, description = "A page of cards", body = Page<MethodView>), (status = 401, body = Problem, description = "Not signed in"))
+    responses((status = 200, description = "A page of cards", body = Page<MethodView>), (status = 401, body = Problem, content_type = "application/problem+json", description = "Not signed in"))
 )]
 pub(crate) async fn get_payment_methods(
     State(state): State<AppState>,
@@ -78,9 +78,9 @@ pub(crate) async fn get_payment_methods(
     post, path = "/payment-methods", tag = "buying", security(("bearer" = [])), request_body = NewMethodBody,
     responses(
         (status = 201, description = "Saved", body = MethodView),
-        (status = 402, description = "The provider refused the card", body = Problem),
-        (status = 422, description = "Not a token of the provider's", body = Problem),
-        (status = 503, description = "The provider is away", body = Problem),
+        (status = 402, description = "The provider refused the card", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Not a token of the provider's", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The provider is away", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn post_payment_method(
@@ -142,7 +142,7 @@ async fn provider_customer(state: &AppState, user_id: Uuid) -> Result<String, Ap
 /// Forgets a card.
 #[utoipa::path(
     delete, path = "/payment-methods/{id}", tag = "buying", security(("bearer" = [])), params(("id" = Uuid, Path)),
-    responses((status = 204, description = "Forgotten"), (status = 404, body = Problem, description = "None, or not yours"))
+    responses((status = 204, description = "Forgotten"), (status = 404, body = Problem, content_type = "application/problem+json", description = "None, or not yours"))
 )]
 pub(crate) async fn delete_payment_method(
     State(state): State<AppState>,

@@ -32,10 +32,10 @@ use crate::body::PlaceOrder;
     responses(
         (status = 201, description = "Placed and paid", body = Order),
         (status = 202, description = "Accepted and safely stored; the payment is finished later", body = Order),
-        (status = 402, description = "Declined, or the customer must authenticate", body = Problem),
-        (status = 409, description = "Too little stock, another total, or the first request still runs", body = Problem),
-        (status = 422, description = "Not valid, or the key was used for another body", body = Problem),
-        (status = 503, description = "It could not be stored anywhere", body = Problem),
+        (status = 402, description = "Declined, or the customer must authenticate", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Too little stock, another total, or the first request still runs", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Not valid, or the key was used for another body", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "It could not be stored anywhere", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn post_checkout(
@@ -53,17 +53,19 @@ pub(crate) async fn post_checkout(
     };
     let tender = body.payment.tender(&state, user.id()).await;
     let cart = Cart::read(&state, &user, &body).await;
-    match begin(&state, &scope, &body, tender, cart.as_ref()).await? {
-        Begun::Answered(answer) => Ok(answer),
+    let source = cart.as_ref().ok().and_then(|cart| cart.source);
+    let lines = cart.map(|cart| cart.lines);
+    let answer = match begin(&state, &scope, &body, tender, lines).await? {
+        Begun::Answered(answer) => answer,
         Begun::Charging(attempt) => {
             let finding = charge_leased(&state, &attempt).await;
-            let answer = finish(&state, &scope, &attempt, &finding, StatusCode::CREATED).await?;
-            if let Ok(cart) = cart {
-                cart.clear(&state).await;
-            }
-            Ok(answer)
+            finish(&state, &scope, &attempt, &finding, StatusCode::CREATED).await?
         }
+    };
+    if let (Some((id, version)), 200..300) = (source, answer.saved().status) {
+        clear_cart(&state, id, version).await;
     }
+    Ok(answer)
 }
 
 /// How far the first transaction came.
@@ -78,7 +80,7 @@ pub(crate) enum Begun {
 struct Cart {
     lines: Lines,
     /// The cart and its version, to be removed once it is ordered.
-    cart: Option<(Uuid, i64)>,
+    source: Option<(Uuid, i64)>,
 }
 
 impl Cart {
@@ -86,7 +88,7 @@ impl Cart {
         let Some(cart_id) = body.cart_id else {
             return Ok(Self {
                 lines: body.own_lines()?,
-                cart: None,
+                source: None,
             });
         };
         let cart = crate::carts::visible(state, Some(user), cart_id).await?;
@@ -98,18 +100,15 @@ impl Cart {
             .map_err(|error| ApiError::invalid("/cart_id", error.to_string()))?;
         Ok(Self {
             lines,
-            cart: Some((cart.id, cart.version)),
+            source: Some((cart.id, cart.version)),
         })
     }
+}
 
-    /// Removes an ordered cart, unless it was changed meanwhile. Only tidiness.
-    async fn clear(self, state: &AppState) {
-        let Some((id, version)) = self.cart else {
-            return;
-        };
-        if let Err(error) = state.tables.delete_cart(id, Some(version)).await {
-            tracing::warn!(error = %error, "an ordered cart is left");
-        }
+/// Removes an ordered cart, unless it was changed meanwhile. Only tidiness.
+async fn clear_cart(state: &AppState, id: Uuid, version: i64) {
+    if let Err(error) = state.tables.delete_cart(id, Some(version)).await {
+        tracing::warn!(error = %error, "an ordered cart is left");
     }
 }
 
@@ -120,7 +119,7 @@ async fn begin(
     scope: &Scope<'_>,
     body: &PlaceOrder,
     tender: Result<Tender, ApiError>,
-    cart: Result<&Cart, &ApiError>,
+    lines: Result<Lines, ApiError>,
 ) -> Result<Begun, ApiError> {
     let order_id = ids::order_id(scope.caller, scope.key);
     let mut tx = state.database.begin().await?;
@@ -130,12 +129,12 @@ async fn begin(
     if orders::lock(&mut tx, order_id).await?.is_some() {
         refuse_while_charging(&mut tx, order_id).await?;
     } else {
-        let (tender, lines) = (tender?, &cart.map_err(again)?.lines);
+        let (tender, lines) = (tender?, lines?);
         let request = Request {
             order_id,
             customer_id: scope.caller,
             key: scope.key,
-            lines,
+            lines: &lines,
             address: &body.shipping_address,
             tender: &tender,
             expected_total: body.expected_total,
@@ -157,11 +156,6 @@ async fn refuse_while_charging(tx: &mut PgConnection, order_id: Uuid) -> Result<
         Some(attempt) if attempt.leased => Err(ApiError::new(Kind::InProgress)),
         _ => Ok(()),
     }
-}
-
-/// What reading the cart came to, said again.
-fn again(error: &ApiError) -> ApiError {
-    ApiError::new(error.kind()).field("/cart_id", "cannot be ordered")
 }
 
 /// Looks at the order's latest attempt: pays from the wallet at once, leaves a

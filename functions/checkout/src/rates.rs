@@ -55,7 +55,7 @@ pub(crate) struct Table<T> {
 /// Shows the shipping rates.
 #[utoipa::path(
     get, path = "/admin/shipping-rates", tag = "rates", security(("bearer" = [])),
-    responses((status = 200, description = "The table", body = Table<ShippingRateBody>), (status = 403, body = Problem, description = "Not an admin"))
+    responses((status = 200, description = "The table", body = Table<ShippingRateBody>), (status = 403, body = Problem, content_type = "application/problem+json", description = "Not an admin"))
 )]
 pub(crate) async fn get_shipping_rates(
     State(state): State<AppState>,
@@ -79,7 +79,7 @@ pub(crate) async fn get_shipping_rates(
 /// Replaces the shipping rates.
 #[utoipa::path(
     put, path = "/admin/shipping-rates", tag = "rates", security(("bearer" = [])), request_body = Table<ShippingRateBody>,
-    responses((status = 200, description = "The table", body = Table<ShippingRateBody>), (status = 422, body = Problem, description = "Not valid"))
+    responses((status = 200, description = "The table", body = Table<ShippingRateBody>), (status = 422, body = Problem, content_type = "application/problem+json", description = "Not valid"))
 )]
 pub(crate) async fn put_shipping_rates(
     State(state): State<AppState>,
@@ -117,7 +117,7 @@ pub(crate) async fn put_shipping_rates(
 /// Shows the tax rates.
 #[utoipa::path(
     get, path = "/admin/tax-rates", tag = "rates", security(("bearer" = [])),
-    responses((status = 200, description = "The table", body = Table<TaxRateBody>), (status = 403, body = Problem, description = "Not an admin"))
+    responses((status = 200, description = "The table", body = Table<TaxRateBody>), (status = 403, body = Problem, content_type = "application/problem+json", description = "Not an admin"))
 )]
 pub(crate) async fn get_tax_rates(
     State(state): State<AppState>,
@@ -140,7 +140,7 @@ pub(crate) async fn get_tax_rates(
 /// Replaces the tax rates.
 #[utoipa::path(
     put, path = "/admin/tax-rates", tag = "rates", security(("bearer" = [])), request_body = Table<TaxRateBody>,
-    responses((status = 200, description = "The table", body = Table<TaxRateBody>), (status = 422, body = Problem, description = "Not valid"))
+    responses((status = 200, description = "The table", body = Table<TaxRateBody>), (status = 422, body = Problem, content_type = "application/problem+json", description = "Not valid"))
 )]
 pub(crate) async fn put_tax_rates(
     State(state): State<AppState>,

@@ -49,9 +49,9 @@ pub(crate) struct RefundView {
     request_body = RefundBody,
     responses(
         (status = 201, description = "The refund", body = RefundView),
-        (status = 404, description = "None", body = Problem),
-        (status = 409, description = "More than was captured", body = Problem),
-        (status = 422, description = "Not valid", body = Problem),
+        (status = 404, description = "None", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "More than was captured", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Not valid", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn post_refund(

@@ -67,7 +67,7 @@ pub(crate) struct CreditView {
 /// Shows the caller's wallet and its ledger.
 #[utoipa::path(
     get, path = "/wallet", tag = "buying", security(("bearer" = [])), params(PageQuery),
-    responses((status = 200, description = "The wallet", body = WalletView), (status = 401, body = Problem, description = "Not signed in"))
+    responses((status = 200, description = "The wallet", body = WalletView), (status = 401, body = Problem, content_type = "application/problem+json", description = "Not signed in"))
 )]
 pub(crate) async fn get_wallet(
     State(state): State<AppState>,
@@ -118,8 +118,8 @@ fn entry_view(entry: wallets::Entry, currency: Currency) -> EntryView {
     request_body = CreditBody,
     responses(
         (status = 201, description = "Given", body = CreditView),
-        (status = 404, description = "No such account", body = Problem),
-        (status = 422, description = "Not valid", body = Problem),
+        (status = 404, description = "No such account", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "Not valid", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn post_credit(

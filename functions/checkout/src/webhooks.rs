@@ -35,8 +35,8 @@ pub(crate) struct Received {
     request_body(content = Object, description = "An event, as the provider sends it"),
     responses(
         (status = 200, description = "Stored", body = Received),
-        (status = 400, description = "The signature is wrong or old", body = Problem),
-        (status = 413, description = "Larger than 1 MiB", body = Problem),
+        (status = 400, description = "The signature is wrong or old", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "Larger than 1 MiB", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn post_stripe(

@@ -66,92 +66,33 @@ pub enum Kind {
 
 impl Kind {
     /// The stable problem type's last segment, the status and the title.
+    #[rustfmt::skip] // A table is read by the row.
     pub const fn row(self) -> (&'static str, StatusCode, &'static str) {
         use StatusCode as S;
         match self {
             Self::Unreadable => ("unreadable", S::BAD_REQUEST, "The request cannot be read"),
             Self::InvalidCursor => ("invalid-cursor", S::BAD_REQUEST, "The cursor is not valid"),
-            Self::IdempotencyKeyMissing => (
-                "idempotency-key-missing",
-                S::BAD_REQUEST,
-                "An Idempotency-Key is required",
-            ),
-            Self::Unauthorized => (
-                "unauthorized",
-                S::UNAUTHORIZED,
-                "A valid access token is required",
-            ),
-            Self::InvalidCredentials => (
-                "invalid-credentials",
-                S::UNAUTHORIZED,
-                "The credentials are not valid",
-            ),
-            Self::PaymentDeclined => (
-                "payment-declined",
-                S::PAYMENT_REQUIRED,
-                "The payment was declined",
-            ),
-            Self::AuthenticationRequired => (
-                "authentication-required",
-                S::PAYMENT_REQUIRED,
-                "The payment must be authenticated",
-            ),
+            Self::IdempotencyKeyMissing => ("idempotency-key-missing", S::BAD_REQUEST, "An Idempotency-Key is required"),
+            Self::Unauthorized => ("unauthorized", S::UNAUTHORIZED, "A valid access token is required"),
+            Self::InvalidCredentials => ("invalid-credentials", S::UNAUTHORIZED, "The credentials are not valid"),
+            Self::PaymentDeclined => ("payment-declined", S::PAYMENT_REQUIRED, "The payment was declined"),
+            Self::AuthenticationRequired => ("authentication-required", S::PAYMENT_REQUIRED, "The payment must be authenticated"),
             Self::Forbidden => ("forbidden", S::FORBIDDEN, "This is not allowed"),
             Self::NotFound => ("not-found", S::NOT_FOUND, "There is no such thing here"),
-            Self::MethodNotAllowed => (
-                "method-not-allowed",
-                S::METHOD_NOT_ALLOWED,
-                "The path does not take this method",
-            ),
-            Self::Conflict => (
-                "conflict",
-                S::CONFLICT,
-                "The present state does not allow this",
-            ),
+            Self::MethodNotAllowed => ("method-not-allowed", S::METHOD_NOT_ALLOWED, "The path does not take this method"),
+            Self::Conflict => ("conflict", S::CONFLICT, "The present state does not allow this"),
             Self::InsufficientStock => ("insufficient-stock", S::CONFLICT, "Not enough stock"),
             Self::TotalChanged => ("total-changed", S::CONFLICT, "The total has changed"),
-            Self::InProgress => (
-                "in-progress",
-                S::CONFLICT,
-                "The first request is still running",
-            ),
-            Self::Stale => (
-                "stale",
-                S::PRECONDITION_FAILED,
-                "It has changed since it was read",
-            ),
+            Self::InProgress => ("in-progress", S::CONFLICT, "The first request is still running"),
+            Self::Stale => ("stale", S::PRECONDITION_FAILED, "It has changed since it was read"),
             Self::TooLarge => ("too-large", S::PAYLOAD_TOO_LARGE, "The body is too large"),
-            Self::UnsupportedMediaType => (
-                "unsupported-media-type",
-                S::UNSUPPORTED_MEDIA_TYPE,
-                "The body must be JSON",
-            ),
-            Self::Invalid => (
-                "invalid",
-                S::UNPROCESSABLE_ENTITY,
-                "The request is not valid",
-            ),
-            Self::IdempotencyKeyReused => (
-                "idempotency-key-reused",
-                S::UNPROCESSABLE_ENTITY,
-                "The Idempotency-Key was used for another request",
-            ),
-            Self::PreconditionRequired => (
-                "precondition-required",
-                S::PRECONDITION_REQUIRED,
-                "If-Match is required",
-            ),
+            Self::UnsupportedMediaType => ("unsupported-media-type", S::UNSUPPORTED_MEDIA_TYPE, "The body must be JSON"),
+            Self::Invalid => ("invalid", S::UNPROCESSABLE_ENTITY, "The request is not valid"),
+            Self::IdempotencyKeyReused => ("idempotency-key-reused", S::UNPROCESSABLE_ENTITY, "The Idempotency-Key was used for another request"),
+            Self::PreconditionRequired => ("precondition-required", S::PRECONDITION_REQUIRED, "If-Match is required"),
             Self::RateLimited => ("rate-limited", S::TOO_MANY_REQUESTS, "Too many requests"),
-            Self::Internal => (
-                "internal",
-                S::INTERNAL_SERVER_ERROR,
-                "Something broke on our side",
-            ),
-            Self::Unavailable => (
-                "unavailable",
-                S::SERVICE_UNAVAILABLE,
-                "Not available right now",
-            ),
+            Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, "Something broke on our side"),
+            Self::Unavailable => ("unavailable", S::SERVICE_UNAVAILABLE, "Not available right now"),
             Self::Timeout => ("timeout", S::SERVICE_UNAVAILABLE, "It took too long"),
         }
     }

@@ -106,129 +106,131 @@ pub async fn record_payment(
     finding: &Finding,
     hears: Hears,
 ) -> Result<(), OperationError> {
-    use AttemptState as A;
-    match (finding, attempt.state) {
-        (_, A::Captured) => Ok(()),
-        (Finding::Captured { payment_id, last4 }, A::Declined | A::Cancelled) => {
-            captured(
-                tx,
-                order,
-                attempt,
-                (payment_id.as_deref(), last4.as_deref()),
-            )
-            .await?;
+    let ended = matches!(
+        attempt.state,
+        AttemptState::Declined | AttemptState::Cancelled
+    );
+    match finding {
+        _ if attempt.state == AttemptState::Captured => Ok(()),
+        Finding::Captured { .. } if ended => {
+            captured(tx, order, attempt, finding).await?;
             pay_back_late_capture(tx, order).await
         }
-        (_, A::Declined | A::Cancelled) => Ok(()),
-        (Finding::Captured { payment_id, last4 }, _) => {
-            captured(
-                tx,
-                order,
-                attempt,
-                (payment_id.as_deref(), last4.as_deref()),
-            )
-            .await?;
-            orders::set_status(tx, order.id, OrderStatus::Paid).await?;
-            reservations::sell_held(tx, order.id).await?;
-            Ok(outbox::add(tx, order.id, &Event::OrderPaid { order_id: order.id }).await?)
-        }
-        (
-            Finding::AuthenticationRequired {
-                payment_id,
-                client_secret,
-            },
-            _,
-        ) => {
-            let settled = Settled {
-                state: A::RequiresAction,
-                provider_payment_id: Some(payment_id),
-                client_secret: Some(client_secret),
-            };
-            settle(
-                tx,
-                order,
-                attempt,
-                settled,
-                Some(PaymentEventKind::AuthenticationRequired),
-            )
-            .await?;
-            orders::set_status(tx, order.id, OrderStatus::PaymentPending).await?;
-            let until = order
-                .reserved_until
-                .unwrap_or_else(|| clock::now() + RESERVATION_TIMEOUT);
-            Ok(orders::set_reserved_until(tx, order.id, Some(until)).await?)
-        }
-        (Finding::Declined { payment_id }, _) => {
-            let settled = Settled {
-                state: A::Declined,
-                provider_payment_id: payment_id.as_deref(),
-                client_secret: None,
-            };
-            settle(
-                tx,
-                order,
-                attempt,
-                settled,
-                Some(PaymentEventKind::Declined),
-            )
-            .await?;
-            end(tx, order, OrderStatus::PaymentFailed).await?;
-            if hears == Hears::ByMail {
-                outbox::add(
-                    tx,
-                    order.id,
-                    &Event::OrderPaymentFailed { order_id: order.id },
-                )
-                .await?;
-            }
-            Ok(())
-        }
-        (Finding::Cancelled, _) => {
-            let settled = Settled {
-                state: A::Cancelled,
-                provider_payment_id: None,
-                client_secret: None,
-            };
-            settle(
-                tx,
-                order,
-                attempt,
-                settled,
-                Some(PaymentEventKind::Cancelled),
-            )
-            .await?;
-            end(tx, order, OrderStatus::Cancelled).await?;
-            Ok(outbox::add(tx, order.id, &Event::OrderCancelled { order_id: order.id }).await?)
-        }
-        (Finding::Unknown { payment_id }, _) => {
-            let settled = Settled {
-                state: A::Unknown,
-                provider_payment_id: payment_id.as_deref(),
-                client_secret: None,
-            };
-            settle(tx, order, attempt, settled, Some(PaymentEventKind::Unknown)).await?;
+        _ if ended => Ok(()),
+        Finding::Captured { .. } => paid(tx, order, attempt, finding).await,
+        Finding::AuthenticationRequired { .. } => held(tx, order, attempt, finding).await,
+        Finding::Declined { .. } => declined(tx, order, attempt, finding, hears).await,
+        Finding::Cancelled => cancelled(tx, order, attempt, finding).await,
+        Finding::Unknown { .. } => {
+            settle(tx, order, attempt, finding).await?;
             orders::set_status(tx, order.id, OrderStatus::PaymentUnknown).await?;
             nudge(tx, order.id, hears).await
         }
-        (Finding::NotCharged, _) => {
-            let settled = Settled {
-                state: A::Pending,
-                provider_payment_id: None,
-                client_secret: None,
-            };
-            settle(tx, order, attempt, settled, None).await?;
+        Finding::NotCharged => {
+            settle(tx, order, attempt, finding).await?;
             nudge(tx, order.id, hears).await
         }
     }
+}
+
+impl Finding {
+    /// Where it leaves the attempt, and what is written down of it.
+    fn settled(&self) -> (Settled<'_>, Option<PaymentEventKind>) {
+        use AttemptState as A;
+        use PaymentEventKind as K;
+        let (state, kind) = match self {
+            Self::Captured { .. } => (A::Captured, Some(K::Captured)),
+            Self::AuthenticationRequired { .. } => {
+                (A::RequiresAction, Some(K::AuthenticationRequired))
+            }
+            Self::Declined { .. } => (A::Declined, Some(K::Declined)),
+            Self::Cancelled => (A::Cancelled, Some(K::Cancelled)),
+            Self::Unknown { .. } => (A::Unknown, Some(K::Unknown)),
+            Self::NotCharged => (A::Pending, None),
+        };
+        let provider_payment_id = match self {
+            Self::AuthenticationRequired { payment_id, .. } => Some(payment_id.as_str()),
+            Self::Captured { payment_id, .. }
+            | Self::Declined { payment_id }
+            | Self::Unknown { payment_id } => payment_id.as_deref(),
+            Self::Cancelled | Self::NotCharged => None,
+        };
+        let client_secret = match self {
+            Self::AuthenticationRequired { client_secret, .. } => Some(client_secret.as_str()),
+            _ => None,
+        };
+        (
+            Settled {
+                state,
+                provider_payment_id,
+                client_secret,
+            },
+            kind,
+        )
+    }
+}
+
+async fn paid(
+    tx: &mut PgConnection,
+    order: &Locked,
+    attempt: &Attempt,
+    finding: &Finding,
+) -> Result<(), OperationError> {
+    captured(tx, order, attempt, finding).await?;
+    orders::set_status(tx, order.id, OrderStatus::Paid).await?;
+    reservations::sell_held(tx, order.id).await?;
+    Ok(outbox::add(tx, order.id, &Event::OrderPaid { order_id: order.id }).await?)
+}
+
+/// The stock is held until the customer has authenticated, but not for ever.
+async fn held(
+    tx: &mut PgConnection,
+    order: &Locked,
+    attempt: &Attempt,
+    finding: &Finding,
+) -> Result<(), OperationError> {
+    settle(tx, order, attempt, finding).await?;
+    orders::set_status(tx, order.id, OrderStatus::PaymentPending).await?;
+    let until = order
+        .reserved_until
+        .unwrap_or_else(|| clock::now() + RESERVATION_TIMEOUT);
+    Ok(orders::set_reserved_until(tx, order.id, Some(until)).await?)
+}
+
+async fn declined(
+    tx: &mut PgConnection,
+    order: &Locked,
+    attempt: &Attempt,
+    finding: &Finding,
+    hears: Hears,
+) -> Result<(), OperationError> {
+    settle(tx, order, attempt, finding).await?;
+    end(tx, order, OrderStatus::PaymentFailed).await?;
+    if hears == Hears::ByMail {
+        let event = Event::OrderPaymentFailed { order_id: order.id };
+        outbox::add(tx, order.id, &event).await?;
+    }
+    Ok(())
+}
+
+async fn cancelled(
+    tx: &mut PgConnection,
+    order: &Locked,
+    attempt: &Attempt,
+    finding: &Finding,
+) -> Result<(), OperationError> {
+    settle(tx, order, attempt, finding).await?;
+    end(tx, order, OrderStatus::Cancelled).await?;
+    Ok(outbox::add(tx, order.id, &Event::OrderCancelled { order_id: order.id }).await?)
 }
 
 async fn settle(
     tx: &mut PgConnection,
     order: &Locked,
     attempt: &Attempt,
-    settled: Settled<'_>,
-    happened: Option<PaymentEventKind>,
+    finding: &Finding,
 ) -> Result<(), OperationError> {
+    let (settled, happened) = finding.settled();
     payments::settle(tx, attempt.id, &settled).await?;
     if let Some(kind) = happened {
         let happened = Happened {
@@ -245,21 +247,13 @@ async fn captured(
     tx: &mut PgConnection,
     order: &Locked,
     attempt: &Attempt,
-    (payment_id, last4): (Option<&str>, Option<&str>),
+    finding: &Finding,
 ) -> Result<(), OperationError> {
-    let settled = Settled {
-        state: AttemptState::Captured,
-        provider_payment_id: payment_id,
-        client_secret: None,
+    settle(tx, order, attempt, finding).await?;
+    let last4 = match finding {
+        Finding::Captured { last4, .. } => last4.as_deref(),
+        _ => None,
     };
-    settle(
-        tx,
-        order,
-        attempt,
-        settled,
-        Some(PaymentEventKind::Captured),
-    )
-    .await?;
     Ok(orders::set_captured(tx, order.id, last4).await?)
 }
 

@@ -76,7 +76,7 @@ pub const POLICIES: [Policy; 14] = [
     Policy {
         intent: Intent::DatabaseConnect,
         dependency: "database",
-        attempt_timeout_ms: 500,
+        attempt_timeout_ms: 700,
         attempts_max: 5,
         bulkhead: 8,
         ..PAUSES
@@ -142,8 +142,8 @@ pub const POLICIES: [Policy; 14] = [
     Policy {
         intent: Intent::SecretRead,
         dependency: "secretsmanager",
-        attempt_timeout_ms: 800,
-        attempts_max: 3,
+        attempt_timeout_ms: 2_000,
+        attempts_max: 2,
         bulkhead: 8,
         ..PAUSES
     },
@@ -195,7 +195,7 @@ pub const POLICIES: [Policy; 14] = [
 
 /// The deadline of one HTTP request. The gateway gives up after 30 s and the
 /// functions' own timeout is 15 s; our answer must be out before both.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_millis(12_000);
+pub const REQUEST_TIMEOUT: Duration = Duration::from_millis(14_000);
 
 /// The deadline of one batch of messages or one scheduled run; the worker
 /// functions' own timeout is 60 s.

@@ -300,6 +300,9 @@ async fn ask(node: &PgPool) -> Result<Role, sqlx::Error> {
         .unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
+/// What statements run on inside of a transaction.
+pub type Connection = PgConnection;
+
 /// Commits. When the answer is lost, whether it committed is not known: the
 /// caller finds out by its key.
 ///
