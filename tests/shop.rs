@@ -106,3 +106,18 @@ pub fn order_of(sku: &str, quantity: i64, token: &str) -> Value {
 pub fn new_key() -> String {
     Uuid::new_v4().to_string()
 }
+
+/// Asks again and again until there is an answer, for at most half a minute.
+///
+/// # Panics
+/// There was none in time.
+pub async fn eventually<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(200);
+    for _ in 0..150 {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    panic!("in vain: {what}");
+}

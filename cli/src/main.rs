@@ -16,7 +16,7 @@ mod seed;
 mod steps;
 
 use clap::{Parser, Subcommand};
-use commands::{check, down, logs, mail, serve, status, test, up};
+use commands::{check, down, logs, mail, openapi, serve, status, test, up};
 use local::Stack;
 use std::process::ExitCode;
 
@@ -53,6 +53,8 @@ enum Command {
     Mail(mail::Options),
     /// Runs every test against a stack of its own, which is gone afterwards
     Test(test::Options),
+    /// Writes docs/openapi.json from the code
+    Openapi,
     /// Validates the template
     #[command(hide = true)]
     Check,
@@ -81,6 +83,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Status(options) => status::run(&stack, &options).await,
         Command::Logs(options) => logs::run(&stack, &options).await,
         Command::Mail(options) => mail::run(&stack, &options).await,
+        Command::Openapi => openapi::run(&stack).await,
         Command::Check => check::run(&stack).await,
         Command::Serve(options) => serve::run(&stack, &options).await,
     }

@@ -8,6 +8,7 @@
     reason = "Tests say what they expect by failing, and stand outside what is deployed."
 )]
 
+mod aftermath;
 mod auth;
 mod buying;
 mod docs_page;

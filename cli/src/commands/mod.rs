@@ -4,6 +4,7 @@ pub(crate) mod check;
 pub(crate) mod down;
 pub(crate) mod logs;
 pub(crate) mod mail;
+pub(crate) mod openapi;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod test;

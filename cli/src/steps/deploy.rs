@@ -217,20 +217,23 @@ async fn package(stack: &Stack) -> Result<()> {
     }
     let mut command = Command::new(stack.tool("python"));
     command
-        .arg(stack.root().join("local/package.py"))
+        .arg(stack.root().join("local/aws/package.py"))
         .arg(stack.url(Port::Aws))
         .arg(PACKAGES);
-    command.arg(template(stack)).arg(packaged(stack));
-    run(stack, command, "local/package.py").await.map(drop)
+    let parameters = overrides(stack).join(" ");
+    command.arg(template(stack)).arg(packaged(stack)).arg(parameters);
+    run(stack, command, "local/aws/package.py").await.map(drop)
+}
+
+fn overrides(stack: &Stack) -> Vec<String> {
+    let assignment = |(name, value)| format!("{name}={value}");
+    parameters(stack).into_iter().map(assignment).collect()
 }
 
 async fn deploy(stack: &Stack, fingerprint: &str) -> Result<()> {
     let packaged = packaged(stack);
     let name = stack_name();
-    let overrides: Vec<String> = parameters(stack)
-        .into_iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
+    let overrides = overrides(stack);
     let packaged = packaged.to_string_lossy();
     let tag = format!("{FINGERPRINT}={fingerprint}");
     let mut arguments = vec![

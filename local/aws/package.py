@@ -1,7 +1,10 @@
 """Packs the functions and writes a template that names the packages, as `aws cloudformation package`
 does: that compresses everything at its best at every call, which takes longer than compiling.
 
-Usage: python local/package.py <endpoint> <bucket> <template> <output>
+Usage: python local/aws/package.py <endpoint> <bucket> <template> <output> <parameters>
+
+The parameters, in any spelling, are part of each package's name: SAM publishes a version only when
+the code's place changes, and a version keeps the environment that it was published with.
 """
 
 import hashlib
@@ -17,7 +20,7 @@ CODE_URI = re.compile(r"^(\s*CodeUri:\s*)(\S+?)/?\s*$", re.MULTILINE)
 
 
 def main() -> None:
-    endpoint, bucket, template, output = sys.argv[1:]
+    endpoint, bucket, template, output, parameters = sys.argv[1:]
     template, output = pathlib.Path(template), pathlib.Path(output)
     s3 = boto3.client("s3", endpoint_url=endpoint)
     # A rollback still wants the packages of the template before.
@@ -26,7 +29,7 @@ def main() -> None:
 
     def packed(match: re.Match) -> str:
         program = template.parent / match[2] / "bootstrap"
-        key = hashlib.sha256(program.read_bytes()).hexdigest() + ".zip"
+        key = hashlib.sha256(program.read_bytes() + parameters.encode()).hexdigest() + ".zip"
         if key not in present:
             s3.put_object(Bucket=bucket, Key=key, Body=archive(program))
         wanted.add(key)
