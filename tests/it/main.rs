@@ -18,6 +18,7 @@ mod offline;
 mod openapi;
 mod ops;
 mod paying;
+mod replay;
 mod rights;
 mod statements;
 mod tidy;

@@ -202,6 +202,20 @@ fn word_at(text: &str) -> String {
         .collect()
 }
 
+#[tokio::test]
+async fn a_missing_grant_is_noticed() {
+    let database = TestDatabase::create().await;
+    let mut mailer = database.connect_as("mailer").await;
+    let refused = refusal(
+        &mut mailer,
+        "update wallets set balance_minor = $1 where id = $2",
+    )
+    .await;
+    assert!(refused.unwrap().contains("wallets"));
+    let allowed = refusal(&mut mailer, "select email from users where id = $1").await;
+    assert_eq!(allowed, None);
+}
+
 #[test]
 fn calls_are_followed_by_module_and_name() {
     let found =

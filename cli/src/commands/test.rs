@@ -57,7 +57,10 @@ async fn up_and_test(
     let progress = Progress::new();
     tokio::select! {
         up = up::bring_up(stack, &progress) => drop(up?),
-        _ = interruption.came() => return Ok(ExitCode::from(INTERRUPTED)),
+        came = interruption.came() => {
+            say(came);
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
     }
     if options.keep {
         progress.line(&format!(
@@ -78,6 +81,7 @@ async fn up_and_test(
 
 /// The terminal has sent Ctrl-C to the runner as well; a second one would make it drop its tests.
 async fn end(child: &mut Child, came: Signal) -> Result<ExitStatus> {
+    say(came);
     if let Some(pid) = child.id().filter(|_| came != Signal::Interrupt) {
         send(pid, came);
     }
@@ -90,11 +94,16 @@ async fn end(child: &mut Child, came: Signal) -> Result<ExitStatus> {
     }
 }
 
+fn say(came: Signal) {
+    eprintln!("\nAsked to end ({came:?}); taking the stack down.");
+}
+
 fn exit_code(status: ExitStatus) -> ExitCode {
-    let code = status
-        .code()
-        .map_or(INTERRUPTED, |code| u8::try_from(code).unwrap_or(1));
-    ExitCode::from(code)
+    let Some(code) = status.code() else {
+        eprintln!("\nThe test runner was ended from outside: {status}.");
+        return ExitCode::from(INTERRUPTED);
+    };
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
 }
 
 /// cargo-nextest where it is installed: it runs the tests of all packages at once.
