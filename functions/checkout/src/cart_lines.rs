@@ -16,14 +16,14 @@ use crate::carts::{CHANGES_MAX, CartView, refuse_too_many, view, visible};
 /// How many of a SKU.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct LineBody {
+pub(crate) struct CartLineBody {
     quantity: Quantity,
 }
 
 /// Sets how many of a SKU are in a cart.
 #[utoipa::path(
     put, path = "/carts/{id}/lines/{sku}", tag = "buying", params(("id" = Uuid, Path), ("sku" = String, Path)),
-    request_body = LineBody,
+    request_body = CartLineBody,
     responses(
         (status = 200, description = "The cart", body = CartView),
         (status = 404, description = "No such cart, or the SKU is not for sale", body = Problem, content_type = "application/problem+json"),
@@ -34,7 +34,7 @@ pub(crate) async fn put_line(
     State(state): State<AppState>,
     Anyone(user): Anyone,
     Path((id, sku)): Path<(Uuid, Sku)>,
-    Json(body): Json<LineBody>,
+    Json(body): Json<CartLineBody>,
 ) -> Result<Json<CartView>, ApiError> {
     let skus: &[String] = &[sku.to_string()];
     let offers = state
