@@ -12,7 +12,7 @@ mod seed;
 mod steps;
 
 use clap::{Parser, Subcommand};
-use commands::{down, logs, mail, serve, status, up};
+use commands::{bench, down, logs, mail, serve, status, up};
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -45,6 +45,8 @@ enum Command {
     Logs(logs::Options),
     /// Lists the mails that were sent, or shows one
     Mail(mail::Options),
+    /// Measures cold starts against a bare hello-world, and the sizes of the functions
+    Bench(bench::Options),
     /// Runs one of the long-lived servers of the stack
     #[command(hide = true)]
     Serve(serve::Options),
@@ -69,6 +71,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Status(options) => status::run(&stack, &options).await,
         Command::Logs(options) => logs::run(&stack, &options).await,
         Command::Mail(options) => mail::run(&stack, &options).await,
+        Command::Bench(options) => bench::run(&stack, &options).await,
         Command::Serve(options) => serve::run(&stack, &options).await,
     }
 }
