@@ -17,6 +17,7 @@ thread_local! {
 /// # Panics
 /// The stack does not run, or the function is not deployed.
 pub async fn state(function: &str) -> AppState {
+    shared::telemetry::start();
     let database = TestDatabase::create().await;
     let mut variables = Stack::running().environment(function).await;
     variables.insert("DB_NAME".into(), database.name().into());

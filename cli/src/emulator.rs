@@ -2,9 +2,11 @@
 
 use anyhow::{Context, Result, bail};
 use local::{Port, Stack, aws};
-use reqwest::{RequestBuilder, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 const AWAY: &str = "The AWS emulator is not running. Remedy: cargo holdfast up";
 
@@ -55,8 +57,12 @@ pub(crate) async fn reset(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// The emulator looks only at whose key it is, so requests carry a name and no signature.
 fn post(stack: &Stack, service: &str, path: &str) -> RequestBuilder {
+    request(stack, Method::POST, service, path)
+}
+
+/// The emulator looks only at whose key it is, so requests carry a name and no signature.
+fn request(stack: &Stack, method: Method, service: &str, path: &str) -> RequestBuilder {
     let credential = format!(
         "{}/20260101/{}/{service}/aws4_request",
         aws::ACCESS_KEY,
@@ -65,13 +71,37 @@ fn post(stack: &Stack, service: &str, path: &str) -> RequestBuilder {
     let words =
         format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0");
     reqwest::Client::new()
-        .post(format!("{}{path}", stack.url(Port::Aws)))
+        .request(method, format!("{}{path}", stack.url(Port::Aws)))
         .header("authorization", words)
 }
 
 async fn send(request: RequestBuilder) -> Result<(StatusCode, String)> {
     let answer = request.send().await.context(AWAY)?;
     Ok((answer.status(), answer.text().await?))
+}
+
+/// The variables that a deployed function is given.
+///
+/// # Errors
+/// The emulator is away, or the function is not deployed.
+pub(crate) async fn variables(stack: &Stack, function: &str) -> Result<BTreeMap<String, String>> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Configuration {
+        environment: Environment,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Environment {
+        variables: BTreeMap<String, String>,
+    }
+    let path = format!("/2015-03-31/functions/{function}/configuration");
+    let (status, text) = send(request(stack, Method::GET, "lambda", &path)).await?;
+    if !status.is_success() {
+        bail!("The emulator does not know {function}: {text}");
+    }
+    let configuration: Configuration = serde_json::from_str(&text)?;
+    Ok(configuration.environment.variables)
 }
 
 /// Reads one of the emulator's own pages.

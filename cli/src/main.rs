@@ -16,7 +16,7 @@ mod seed;
 mod steps;
 
 use clap::{Parser, Subcommand};
-use commands::{check, down, logs, mail, openapi, serve, status, test, up};
+use commands::{bench, check, down, logs, mail, openapi, serve, status, test, up};
 use local::Stack;
 use std::process::ExitCode;
 
@@ -58,6 +58,8 @@ enum Command {
     /// Validates the template
     #[command(hide = true)]
     Check,
+    /// Measures cold starts against a bare hello-world, and the sizes of the functions
+    Bench(bench::Options),
     /// Runs one of the long-lived servers of the stack
     #[command(hide = true)]
     Serve(serve::Options),
@@ -85,6 +87,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Mail(options) => mail::run(&stack, &options).await,
         Command::Openapi => openapi::run(&stack).await,
         Command::Check => check::run(&stack).await,
+        Command::Bench(options) => bench::run(&stack, &options).await,
         Command::Serve(options) => serve::run(&stack, &options).await,
     }
     .map(|()| ExitCode::SUCCESS)

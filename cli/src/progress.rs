@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 pub(crate) struct Progress {
     bars: MultiProgress,
     terminal: bool,
+    silent: bool,
 }
 
 /// One step under way.
 pub(crate) struct Step {
     bar: ProgressBar,
     title: &'static str,
-    terminal: bool,
+    plain_lines: bool,
     last_line: Cell<Instant>,
 }
 
@@ -32,6 +33,16 @@ impl Progress {
         Self {
             bars: MultiProgress::with_draw_target(target),
             terminal,
+            silent: false,
+        }
+    }
+
+    /// Says nothing, for a command whose standard output is read by a program.
+    pub(crate) fn silent() -> Self {
+        Self {
+            bars: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()),
+            terminal: false,
+            silent: true,
         }
     }
 
@@ -63,6 +74,9 @@ impl Progress {
 
     /// Prints a line above the bars.
     pub(crate) fn line(&self, text: &str) {
+        if self.silent {
+            return;
+        }
         // Hidden bars swallow what is printed above them.
         if !self.terminal || self.bars.println(text).is_err() {
             println!("{text}");
@@ -83,7 +97,7 @@ impl Progress {
         Step {
             bar,
             title,
-            terminal: self.terminal,
+            plain_lines: !self.terminal && !self.silent,
             last_line: Cell::new(Instant::now()),
         }
     }
@@ -93,7 +107,7 @@ impl Step {
     /// Says what the step is at. Without a terminal, one line in ten seconds is enough.
     pub(crate) fn say(&self, words: String) {
         const PAUSE: Duration = Duration::from_secs(10);
-        if !self.terminal && self.last_line.get().elapsed() > PAUSE {
+        if self.plain_lines && self.last_line.get().elapsed() > PAUSE {
             println!("  ..  {:<22} {words}", self.title);
             self.last_line.set(Instant::now());
         }

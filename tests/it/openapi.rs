@@ -77,10 +77,7 @@ fn committed_contract_is_what_the_code_says() {
     assert!(
         committed == generated,
         "docs/openapi.json is not what the code says, from line {} on: run `{COMMAND}`",
-        differs.map_or_else(
-            || committed.lines().count().min(generated.lines().count()),
-            |n| n
-        ) + 1,
+        differs.unwrap_or_else(|| committed.lines().count().min(generated.lines().count())) + 1,
     );
 }
 

@@ -43,17 +43,16 @@ async fn replay_all(function: &str, router: impl Fn(AppState) -> Router) {
     assert!(!samples.is_empty());
     for sample in samples {
         let event: Value = serde_json::from_str(&read(&sample)).unwrap();
-        let responses = documented(&contract, &event)
-            .unwrap_or_else(|| panic!("{sample}: the contract has no such route"));
         let answer =
             crate::offline::replay(router.clone(), sample.trim_start_matches("events/")).await;
         let status = answer.status().as_u16();
-        let promised = responses.get(status.to_string());
+        let promised = match documented(&contract, &event) {
+            Some(responses) => responses.contains_key(&status.to_string()),
+            // What no function has is absent.
+            None => status == 404,
+        };
         let secured = event["headers"]["authorization"].is_string() && status == SIGNED_BY_NOBODY;
-        assert!(
-            promised.is_some() || secured,
-            "{sample}: {status} is not documented"
-        );
+        assert!(promised || secured, "{sample}: {status} is not documented");
         let content_type = answer
             .headers()
             .get(CONTENT_TYPE)

@@ -13,7 +13,9 @@ use crate::steps::build::forget_our_package;
 /// It does not build, or the file cannot be written.
 pub(crate) async fn run(stack: &Stack) -> Result<()> {
     let mut command = Command::new("cargo");
-    command.args(["run", "--quiet", "--package", "tests", "--bin", "openapi"]).current_dir(stack.root());
+    command
+        .args(["run", "--quiet", "--package", "tests", "--bin", "openapi"])
+        .current_dir(stack.root());
     forget_our_package(&mut command);
     let status = command.status().await.context("Cannot run cargo.")?;
     if !status.success() {

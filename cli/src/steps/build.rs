@@ -4,7 +4,7 @@ use super::super::progress::Step;
 use crate::project;
 use anyhow::{Context, Result, bail};
 use local::Stack;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::Command;
@@ -23,8 +23,32 @@ pub(crate) fn program(stack: &Stack, function: &str) -> PathBuf {
 /// # Errors
 /// The compiler's own words.
 pub(crate) async fn functions(stack: &Stack, step: &Step) -> Result<String> {
-    let names = project::functions(stack)?;
-    let mut child = command(stack, &names)?
+    let packages = project::functions(stack)?;
+    let target = Target {
+        packages: &packages,
+        profile: None,
+        folder: None,
+    };
+    compile(stack, step, &target).await
+}
+
+/// What is built, how, and where to.
+pub(crate) struct Target<'a> {
+    /// Each has a program of its own name.
+    pub(crate) packages: &'a [String],
+    /// The development profile if there is none.
+    pub(crate) profile: Option<&'a str>,
+    /// Where the programs go; the folder that the template names if there is none.
+    pub(crate) folder: Option<&'a Path>,
+}
+
+/// Builds some packages and tells what is being compiled.
+///
+/// # Errors
+/// The compiler's own words.
+pub(crate) async fn compile(stack: &Stack, step: &Step, target: &Target<'_>) -> Result<String> {
+    let count = target.packages.len();
+    let mut child = command(stack, target)
         .spawn()
         .context("Cannot run cargo-lambda.")?;
     let said = child.stderr.take().context("cargo-lambda says nothing.")?;
@@ -43,19 +67,25 @@ pub(crate) async fn functions(stack: &Stack, step: &Step) -> Result<String> {
         bail!("The functions do not build.\n{}", report.join("\n"));
     }
     Ok(match compiled {
-        0 => format!("{} functions up to date", names.len()),
-        n => format!("{} functions, {n} packages compiled", names.len()),
+        0 => format!("{count} functions up to date"),
+        n => format!("{count} functions, {n} packages compiled"),
     })
 }
 
-fn command(stack: &Stack, functions: &[String]) -> Result<Command> {
+fn command(stack: &Stack, target: &Target<'_>) -> Command {
     let mut command = Command::new(stack.tool("cargo-lambda"));
     command.args(["lambda", "build"]).current_dir(stack.root());
     // Built one by one, a function has only the features that it asks for itself.
     // Without `--bin`, cargo-lambda takes every program of the workspace out of the target folder,
     // this one too.
-    for function in functions {
-        command.args(["--package", function, "--bin", function]);
+    for package in target.packages {
+        command.args(["--package", package, "--bin", package]);
+    }
+    if let Some(profile) = target.profile {
+        command.args(["--profile", profile]);
+    }
+    if let Some(folder) = target.folder {
+        command.arg("--lambda-dir").arg(folder);
     }
     command
         .env("CARGO_LAMBDA_COMPILER", "cargo")
@@ -67,7 +97,7 @@ fn command(stack: &Stack, functions: &[String]) -> Result<Command> {
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     forget_our_package(&mut command);
-    Ok(command)
+    command
 }
 
 /// `cargo run` describes this package to its child; a build below must not see it.

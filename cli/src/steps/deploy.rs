@@ -221,7 +221,10 @@ async fn package(stack: &Stack) -> Result<()> {
         .arg(stack.url(Port::Aws))
         .arg(PACKAGES);
     let parameters = overrides(stack).join(" ");
-    command.arg(template(stack)).arg(packaged(stack)).arg(parameters);
+    command
+        .arg(template(stack))
+        .arg(packaged(stack))
+        .arg(parameters);
     run(stack, command, "local/aws/package.py").await.map(drop)
 }
 

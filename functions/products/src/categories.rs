@@ -85,7 +85,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Slu
         (status = 200, body = CategoryTree, description = "Every category",
             headers(("ETag"), ("Age"), ("X-Cache" = String, description = "HIT, MISS or STALE"))),
         (status = 304, description = "It is still as `If-None-Match` says"),
-        (status = 503, body = Problem, description = "The database is away and nothing is kept"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The database is away and nothing is kept"),
     )
 )]
 pub async fn list_categories(
@@ -115,9 +115,9 @@ pub async fn list_categories(
     request_body = NewCategory,
     responses(
         (status = 201, body = CategoryView, description = "The category", headers(("Location"))),
-        (status = 403, body = Problem, description = "Only an admin may"),
-        (status = 409, body = Problem, description = "Another category has the slug"),
-        (status = 422, body = Problem, description = "A field is at fault"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "Only an admin may"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "Another category has the slug"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is at fault"),
     )
 )]
 pub async fn post_category(
@@ -164,10 +164,10 @@ pub async fn post_category(
     request_body = CategoryBody,
     responses(
         (status = 200, body = CategoryView, description = "The category and those below it"),
-        (status = 403, body = Problem, description = "Only an admin may"),
-        (status = 404, body = Problem, description = "There is none"),
-        (status = 409, body = Problem, description = "It would be below itself"),
-        (status = 422, body = Problem, description = "A field is at fault"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "Only an admin may"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is none"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "It would be below itself"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is at fault"),
     )
 )]
 pub async fn patch_category(

@@ -68,10 +68,10 @@ pub struct Upload {
     request_body = NewImageBody,
     responses(
         (status = 201, body = AnnouncedImage, description = "How to upload it"),
-        (status = 403, body = Problem, description = "It is another seller's"),
-        (status = 404, body = Problem, description = "There is no such product"),
-        (status = 409, body = Problem, description = "The product has as many pictures as it may have"),
-        (status = 422, body = Problem, description = "A field is at fault"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "It is another seller's"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such product"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "The product has as many pictures as it may have"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is at fault"),
     )
 )]
 pub async fn post_image(
@@ -128,10 +128,10 @@ pub async fn post_image(
     ),
     responses(
         (status = 200, body = ImageView, description = "The picture"),
-        (status = 403, body = Problem, description = "It is another seller's"),
-        (status = 404, body = Problem, description = "It was never announced"),
-        (status = 422, body = Problem, description = "It is not there, or not the picture that was announced"),
-        (status = 503, body = Problem, description = "The bucket is away"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "It is another seller's"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "It was never announced"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "It is not there, or not the picture that was announced"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The bucket is away"),
     )
 )]
 pub async fn post_image_complete(

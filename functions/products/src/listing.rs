@@ -54,9 +54,9 @@ struct Position<L> {
         (status = 200, body = Page<ProductItem>, description = "A page of products",
             headers(("ETag"), ("Age"), ("X-Cache" = String, description = "HIT, MISS or STALE"))),
         (status = 304, description = "It is still as `If-None-Match` says"),
-        (status = 400, body = Problem, description = "The cursor is not one of this list"),
-        (status = 422, body = Problem, description = "A parameter is at fault"),
-        (status = 503, body = Problem, description = "The database is away and nothing is kept"),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The cursor is not one of this list"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A parameter is at fault"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The database is away and nothing is kept"),
     )
 )]
 pub async fn list_products(

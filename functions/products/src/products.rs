@@ -29,8 +29,8 @@ use crate::views::ProductPage;
         (status = 200, body = ProductPage, description = "The product",
             headers(("ETag"), ("Age"), ("X-Cache" = String, description = "HIT, MISS or STALE"))),
         (status = 304, description = "It is still as `If-None-Match` says"),
-        (status = 404, body = Problem, description = "There is none, or it is not for sale"),
-        (status = 503, body = Problem, description = "The database is away and nothing is kept"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is none, or it is not for sale"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The database is away and nothing is kept"),
     )
 )]
 pub async fn get_product(
@@ -64,9 +64,9 @@ pub async fn get_product(
     request_body = NewProduct,
     responses(
         (status = 201, body = ProductPage, description = "The product", headers(("ETag"), ("Location"))),
-        (status = 403, body = Problem, description = "Only sellers and admins sell"),
-        (status = 409, body = Problem, description = "Another product has one of the SKUs"),
-        (status = 422, body = Problem, description = "A field is at fault"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "Only sellers and admins sell"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "Another product has one of the SKUs"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is at fault"),
     )
 )]
 pub async fn post_product(
@@ -121,12 +121,12 @@ async fn make(
     request_body = ProductChange,
     responses(
         (status = 200, body = ProductPage, description = "The product as it is now", headers(("ETag"))),
-        (status = 403, body = Problem, description = "It is another seller's"),
-        (status = 404, body = Problem, description = "There is none"),
-        (status = 409, body = Problem, description = "Another product has one of the SKUs, or the status cannot follow"),
-        (status = 412, body = Problem, description = "It has changed since it was read"),
-        (status = 422, body = Problem, description = "A field is at fault"),
-        (status = 428, body = Problem, description = "`If-Match` is missing"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "It is another seller's"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is none"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "Another product has one of the SKUs, or the status cannot follow"),
+        (status = 412, body = Problem, content_type = "application/problem+json", description = "It has changed since it was read"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is at fault"),
+        (status = 428, body = Problem, content_type = "application/problem+json", description = "`If-Match` is missing"),
     )
 )]
 pub async fn patch_product(
@@ -165,8 +165,8 @@ pub async fn patch_product(
     params(("product" = Uuid, Path, description = "The product's id")),
     responses(
         (status = 204, description = "It is archived"),
-        (status = 403, body = Problem, description = "It is another seller's"),
-        (status = 404, body = Problem, description = "There is none"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "It is another seller's"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is none"),
     )
 )]
 pub async fn delete_product(

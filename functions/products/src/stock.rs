@@ -43,10 +43,10 @@ pub struct StockChange {
     request_body = StockChange,
     responses(
         (status = 200, body = StockView, description = "The stock as it is now"),
-        (status = 403, body = Problem, description = "It is another seller's"),
-        (status = 404, body = Problem, description = "There is no such variant"),
-        (status = 409, body = Problem, description = "Less would be on hand than is reserved"),
-        (status = 422, body = Problem, description = "A field is at fault"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "It is another seller's"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such variant"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "Less would be on hand than is reserved"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is at fault"),
     )
 )]
 pub async fn post_stock_adjustment(

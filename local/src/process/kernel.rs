@@ -5,7 +5,8 @@ use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
+use std::time::Duration;
 
 /// A signal that stops or wakes a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +38,36 @@ pub fn send(pid: u32, signal: Signal) {
     unsafe {
         libc::kill(pid, number);
     }
+}
+
+/// Ends a child and says how much CPU time it has had, user and system together.
+///
+/// # Errors
+/// It is no child of this process any more.
+pub fn end_and_measure(mut child: Child) -> io::Result<Duration> {
+    child.kill()?;
+    let pid = i32::try_from(child.id()).map_err(io::Error::other)?;
+    #[expect(
+        unsafe_code,
+        reason = "The standard library waits for a child without asking what it has used."
+    )]
+    // SAFETY: all zeros are a valid rusage, which wait4(2) fills; the child has not been waited for,
+    // so that its id cannot be another process's.
+    let (ended, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        let ended = libc::wait4(pid, std::ptr::null_mut(), 0, &raw mut usage);
+        (ended, usage)
+    };
+    if ended != pid {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(duration(usage.ru_utime) + duration(usage.ru_stime))
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+    let micros = u64::try_from(time.tv_usec).unwrap_or_default();
+    Duration::from_secs(seconds) + Duration::from_micros(micros)
 }
 
 /// Makes the command lead a session of its own, so that neither the terminal's end nor Ctrl-C
@@ -121,6 +152,23 @@ mod tests {
             (identity.session, identity.started_ticks, identity.ended),
             (41, 987_654, false)
         );
+    }
+
+    #[test]
+    fn a_child_that_works_has_used_cpu_time() {
+        let mut child = Command::new("sh")
+            .args([
+                "-c",
+                "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo; read _",
+            ])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut done = [0];
+        std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut done).unwrap();
+        let used = end_and_measure(child).unwrap();
+        assert!(used > Duration::from_millis(1), "{used:?}");
     }
 
     #[test]

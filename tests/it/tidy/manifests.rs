@@ -68,7 +68,7 @@ fn versions_stand_in_one_list() {
                     && line
                         .trim_start()
                         .starts_with(|c: char| c.is_ascii_lowercase())
-                    && line.ends_with(|c: char| c == '"')
+                    && line.ends_with('"')
                     && line
                         .split('"')
                         .nth(1)

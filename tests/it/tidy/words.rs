@@ -45,7 +45,7 @@ fn stands_in(line: &str, word: &str) -> bool {
         let before = line[..at].chars().next_back();
         let after = line[at + word.len()..].chars().next();
         let path = word.starts_with('/');
-        let begins = before.is_none_or(|c| !part(c) && !(path && ".~}$)*".contains(c)));
+        let begins = before.is_none_or(|c| !(part(c) || path && ".~}$)*".contains(c)));
         begins && (path || after.is_none_or(|c| !part(c)))
     })
 }

@@ -142,10 +142,7 @@ mod tests {
 
     #[test]
     fn any_of_several_signatures_will_do() {
-        let two = format!(
-            "{},v1=00ff",
-            signature("whsec", 1000, BODY).replace("v1", "v1")
-        );
+        let two = signature("whsec", 1000, BODY).replace("v1=", "v1=00ff,v1=");
         assert!(verify("whsec", &two, BODY, now(1000)).is_ok());
     }
 
