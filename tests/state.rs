@@ -12,15 +12,22 @@ thread_local! {
 }
 
 /// Builds the state of a function as it is deployed to the running stack: its secrets, tables,
-/// queues and database login. Only the database is fresh.
+/// queues and database login. Only the database is fresh, and read from the primary.
 ///
 /// # Panics
 /// The stack does not run, or the function is not deployed.
 pub async fn state(function: &str) -> AppState {
     shared::telemetry::start();
     let database = TestDatabase::create().await;
-    let mut variables = Stack::running().environment(function).await;
+    let stack = Stack::running();
+    let mut variables = stack.environment(function).await;
     variables.insert("DB_NAME".into(), database.name().into());
+    // A standby may not have heard of the new database yet.
+    let primary = &stack.database["primary"];
+    variables.insert(
+        "DB_HOSTS".into(),
+        format!("{}:{}", primary.host, primary.port),
+    );
     KEPT.with_borrow_mut(|kept| kept.push(database));
     // The second test of a process finds it installed.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
