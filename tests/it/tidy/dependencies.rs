@@ -29,6 +29,9 @@ fn compiled() -> BTreeSet<Crate> {
         "none",
         "--format",
         "{p}|{l}",
+        // CARGO_TERM_COLOR would put escapes around the mark that `parse` takes off.
+        "--color",
+        "never",
     ];
     let output = Command::new(env!("CARGO"))
         .args(arguments)
