@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use http::StatusCode;
-use serde::Serialize;
 use shared::domain::cart::Lines;
 use shared::domain::idempotency::IdempotencyKey;
 use shared::domain::ids;
@@ -13,7 +12,7 @@ use shared::http::{ApiError, Json, Kind, Problem, User};
 use shared::operations::OperationError;
 use shared::operations::place_order::{Request, Tender, place_order};
 use shared::operations::record_payment::{Finding, Hears, record_payment};
-use shared::operations::settle_payment::{charge, charge_wallet};
+use shared::operations::settle_payment::{charge, charge_wallet, find_out};
 use shared::state::AppState;
 use shared::store::idempotency::{self, Scope};
 use shared::store::orders::{self, Audience};
@@ -191,12 +190,12 @@ pub(crate) async fn begin_payment(
     Ok(Begun::Answered(answer(tx, scope, &attempt, success).await?))
 }
 
-/// Charges. When an earlier request may have charged under the same key, only
-/// the provider's word counts.
+/// Charges. When an earlier request may have charged under the same key, what
+/// that came to is found out instead.
 pub(crate) async fn charge_leased(state: &AppState, attempt: &Attempt) -> Finding {
-    match charge(state, attempt).await {
-        Finding::NotCharged if !attempt.leased => Finding::Unknown { payment_id: None },
-        finding => finding,
+    match attempt.leased {
+        true => charge(state, attempt).await,
+        false => find_out(state, attempt).await,
     }
 }
 
@@ -252,16 +251,12 @@ async fn answer(
             Answer::problem(&problem)
         }
         (OrderStatus::PaymentPending | OrderStatus::PaymentUnknown | OrderStatus::Received, _) => {
-            json(StatusCode::ACCEPTED, &order)?.degraded("payments")
+            Answer::json(StatusCode::ACCEPTED, &order)?.degraded("payments")
         }
-        _ => json(success, &order)?,
+        _ => Answer::json(success, &order)?,
     };
     idempotency::finish(tx, scope, answer.saved())
         .await
         .map_err(OperationError::from)?;
     Ok(answer)
-}
-
-fn json(status: StatusCode, body: &impl Serialize) -> Result<Answer, ApiError> {
-    Answer::json(status, body)
 }

@@ -63,7 +63,7 @@ pub async fn settle_payment(state: &AppState, order_id: Uuid) -> Result<(), Oper
 
 /// What an attempt that may have been charged came to. Its key tells, while the
 /// provider knows it; after that, the provider's list of payments.
-async fn find_out(state: &AppState, attempt: &Attempt) -> Finding {
+pub async fn find_out(state: &AppState, attempt: &Attempt) -> Finding {
     if clock::now() - attempt.created_at > PROVIDER_KEY_KNOWN {
         return match state
             .payments
