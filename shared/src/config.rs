@@ -37,6 +37,8 @@ pub struct Config {
     pub mail_queue_url: String,
     /// Pictures.
     pub media: MediaConfig,
+    /// The bucket of the last-good catalogue.
+    pub catalogue_bucket: String,
     /// The shop itself.
     pub shop: ShopConfig,
     /// How old a cached read may be.
@@ -178,6 +180,7 @@ impl Config {
             reader.text("ORDERS_QUEUE_URL"),
             reader.text("MAIL_QUEUE_URL"),
         );
+        let catalogue_bucket = reader.text("CATALOGUE_BUCKET");
         let cache_ttl = reader.number("GW_CACHE_TTL", 30);
         let cors_allowed_origins = reader.list("CORS_ALLOWED_ORIGINS");
         let warm_targets = reader.json("WARM_TARGETS");
@@ -193,6 +196,7 @@ impl Config {
             orders_queue_url: queues.0?,
             mail_queue_url: queues.1?,
             media: media?,
+            catalogue_bucket: catalogue_bucket?,
             shop: shop?,
             cache_ttl: Duration::from_secs(cache_ttl),
             cors_allowed_origins,

@@ -18,6 +18,7 @@ use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
 use crate::providers::signing::{Signer, Verifier};
 use crate::store::database::Database;
+use crate::store::last_good::LastGood;
 
 /// The parts; nothing here connects before it is used.
 pub struct Parts {
@@ -37,6 +38,8 @@ pub struct Parts {
     pub mail: Mail,
     /// S3.
     pub objects: Objects,
+    /// The catalogue for when no database node answers, on S3.
+    pub last_good: LastGood,
     /// Secrets Manager.
     pub secrets: Secrets,
     /// The payment provider.
@@ -90,13 +93,15 @@ impl AppState {
             &config.token_audience,
         );
         let tables = Tables::new(&aws, &config);
+        let objects = Objects::new(&aws, &config);
         Self(Arc::new(Parts {
             database: Database::new(&config, secrets.clone()),
             sessions: Sessions::new(&tables),
             tables,
             queues: Queues::new(&aws, &config),
             mail: Mail::new(&aws, &config),
-            objects: Objects::new(&aws, &config),
+            last_good: LastGood::new(objects.clone()),
+            objects,
             probes: Probes::new(&aws, &config, secrets.clone()),
             payments: Payments::new(&config, secrets.clone()),
             secrets,

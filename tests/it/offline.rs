@@ -29,6 +29,7 @@ pub(crate) fn state(endpoint: &str, variables: &[(&str, &str)]) -> AppState {
         ("ORDERS_QUEUE_URL", "http://127.0.0.1:9/orders"),
         ("MAIL_QUEUE_URL", "http://127.0.0.1:9/mail"),
         ("MEDIA_BUCKET", "media"),
+        ("CATALOGUE_BUCKET", "catalogue"),
         ("MEDIA_BASE_URL", "http://127.0.0.1:9/media"),
         ("SHOP_URL", "https://shop.example"),
         ("MAIL_FROM", "shop@shop.example"),

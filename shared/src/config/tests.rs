@@ -14,6 +14,7 @@ pub(crate) fn complete() -> BTreeMap<String, String> {
         ("ORDERS_QUEUE_URL", "http://127.0.0.1/orders"),
         ("MAIL_QUEUE_URL", "http://127.0.0.1/mail"),
         ("MEDIA_BUCKET", "media"),
+        ("CATALOGUE_BUCKET", "catalogue"),
         ("MEDIA_BASE_URL", "http://127.0.0.1/media"),
         ("SHOP_URL", "https://shop.example"),
         ("MAIL_FROM", "shop@shop.example"),

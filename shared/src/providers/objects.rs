@@ -1,5 +1,6 @@
-//! S3: pictures. Browsers upload to `uploads/` with a form that is signed here;
-//! what proved to be a picture is written to `products/`, where anyone may read it.
+//! S3: pictures, and the last-good catalogue in a bucket of its own. Browsers upload
+//! pictures to `uploads/` with a form that is signed here; what proved to be a
+//! picture is written to `products/`, where anyone may read it.
 
 mod form;
 
@@ -45,6 +46,7 @@ pub struct Uploaded {
 pub struct Objects {
     client: Client,
     media: MediaConfig,
+    catalogue_bucket: String,
     credentials: Option<SharedCredentialsProvider>,
     region: String,
 }
@@ -58,6 +60,7 @@ impl Objects {
         Self {
             client: Client::from_conf(settings.build()),
             media: config.media.clone(),
+            catalogue_bucket: config.catalogue_bucket.clone(),
             credentials: aws.credentials_provider(),
             region: aws.region().map(ToString::to_string).unwrap_or_default(),
         }
@@ -162,6 +165,24 @@ impl Objects {
         })
         .await?;
         Ok(())
+    }
+
+    /// A part of the last-good catalogue; `None` when there is no such part.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn kept(&self, key: &str) -> Result<Option<Bytes>, ObjectError> {
+        let fetched = call(Intent::ObjectRead, || async {
+            let request = self.client.get_object().bucket(&self.catalogue_bucket);
+            let object = request.key(key).send().await?;
+            let body = object.body.collect().await;
+            Ok::<_, AwsError>(body.map_err(AwsError::interrupted)?.into_bytes())
+        });
+        match fetched.await {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(CallError::Failed { source, .. }) if source.code == "NoSuchKey" => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn upload_url(&self) -> String {

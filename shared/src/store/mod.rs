@@ -8,6 +8,7 @@ mod errors;
 pub mod fulfilments;
 pub mod idempotency;
 pub mod images;
+pub mod last_good;
 pub mod listing;
 pub mod migrations;
 pub mod order_mail;

@@ -1,11 +1,12 @@
 //! Shipping and tax rates by country. `**` stands for every country without a row.
 
+use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgExecutor};
 
 use crate::domain::pricing::{Rates, ShippingRate, TaxRate};
 
 /// A shipping rate as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Serialize, Deserialize)]
 pub struct ShippingRow {
     /// The country's code, or `**`.
     pub country: String,
@@ -16,7 +17,7 @@ pub struct ShippingRow {
 }
 
 /// A tax rate as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Serialize, Deserialize)]
 pub struct TaxRow {
     /// The country's code, or `**`.
     pub country: String,

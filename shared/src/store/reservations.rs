@@ -1,10 +1,11 @@
 //! What is for sale, and the stock that orders hold.
 
+use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 /// A variant as it is sold at this moment.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Serialize, Deserialize)]
 pub struct Offer {
     /// The variant.
     pub sku: String,

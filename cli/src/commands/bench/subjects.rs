@@ -48,7 +48,7 @@ const ROUTES: [Route; 2] = [
 ];
 
 /// A complete configuration for a function that reaches nothing.
-const UNREACHED: [(&str, &str); 13] = [
+const UNREACHED: [(&str, &str); 14] = [
     ("STAGE", STAGE),
     ("DB_HOSTS", "127.0.0.1:1"),
     ("DB_SSLMODE", "disable"),
@@ -59,6 +59,7 @@ const UNREACHED: [(&str, &str); 13] = [
     ("ORDERS_QUEUE_URL", "http://127.0.0.1:1/orders"),
     ("MAIL_QUEUE_URL", "http://127.0.0.1:1/mail"),
     ("MEDIA_BUCKET", "media"),
+    ("CATALOGUE_BUCKET", "catalogue"),
     ("MEDIA_BASE_URL", "http://127.0.0.1:1/media"),
     ("SHOP_URL", "https://shop.example"),
     ("MAIL_FROM", "Holdfast <shop@shop.example>"),
