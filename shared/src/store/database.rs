@@ -303,6 +303,24 @@ async fn ask(node: &PgPool) -> Result<Role, sqlx::Error> {
 /// What statements run on inside of a transaction.
 pub type Connection = PgConnection;
 
+/// Runs what is done on an open transaction, for no longer than its policy and
+/// the deadline allow: a server that was frozen in the middle of it says nothing.
+/// Whether it had its effect is not known then; without a commit it had none.
+///
+/// # Errors
+/// The work's own, or that it took too long.
+pub async fn within<T, E: From<StoreError>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let policy = crate::resilience::policies::policy(Intent::DatabaseWrite);
+    let timeout = Duration::from_millis(policy.attempt_timeout_ms.into());
+    let timeout = timeout.min(crate::context::deadline().remaining());
+    match tokio::time::timeout(timeout, work).await {
+        Ok(result) => result,
+        Err(elapsed) => Err(StoreError::Unavailable(elapsed.into()).into()),
+    }
+}
+
 /// Commits. When the answer is lost, whether it committed is not known: the
 /// caller finds out by its key.
 ///
