@@ -1,4 +1,5 @@
 //! Starts `warmer`.
+#![recursion_limit = "256"]
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
