@@ -7,6 +7,7 @@
 )]
 
 pub mod aws;
+pub mod drill;
 pub mod front;
 pub mod payments;
 pub mod ports;

@@ -1,0 +1,13 @@
+//! What a drill needs: customers who keep browsing, signing in and ordering, and a checker that
+//! knows nothing of the shop's code.
+
+mod answers;
+mod checker;
+mod http;
+mod scene;
+mod traffic;
+
+pub use answers::{Act, Answer, Outcome, Summary};
+pub use checker::{Report, check, settle};
+pub use scene::{Buyer, Scene, SignIn, Stocked};
+pub use traffic::Traffic;
