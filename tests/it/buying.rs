@@ -2,9 +2,7 @@
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use tests::shop::{Shop, eur, new_key, order_of};
-
-const VISA: &str = "pm_card_visa";
+use tests::shop::{Shop, VISA, eur, new_key, order_of};
 
 fn status_of(body: &Value) -> &str {
     body["status"].as_str().unwrap_or_default()
@@ -180,11 +178,7 @@ async fn declined_card_releases_stock_and_is_answered_again() {
         .expect(402);
     assert_eq!(again.header("idempotent-replayed"), "true");
     assert_eq!(again.bytes, declined.bytes);
-    let _ = shop
-        .customer
-        .post_once("/checkout", &new_key(), &order_of(&sku, 1, VISA))
-        .await
-        .expect(201);
+    let _ = shop.buy_one(&sku).await;
 }
 
 #[tokio::test]
@@ -238,11 +232,7 @@ async fn order_is_sent_in_parts_and_arrives() {
 async fn what_belongs_to_others_is_absent() {
     let shop = Shop::open().await;
     let sku = shop.product(1000, 5).await;
-    let order = shop
-        .customer
-        .post_once("/checkout", &new_key(), &order_of(&sku, 1, VISA))
-        .await
-        .expect(201);
+    let order = shop.buy_one(&sku).await;
     let card = shop
         .customer
         .post("/payment-methods", json!({"token": VISA}))

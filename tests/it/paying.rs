@@ -2,9 +2,7 @@
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use tests::shop::{Shop, eur, new_key, order_of};
-
-const VISA: &str = "pm_card_visa";
+use tests::shop::{Shop, VISA, eur, new_key, order_of};
 
 fn status_of(body: &Value) -> &str {
     body["status"].as_str().unwrap_or_default()
@@ -14,11 +12,7 @@ fn status_of(body: &Value) -> &str {
 async fn refunds_never_exceed_what_was_captured() {
     let shop = Shop::open().await;
     let sku = shop.product(10_000, 5).await;
-    let order = shop
-        .customer
-        .post_once("/checkout", &new_key(), &order_of(&sku, 1, VISA))
-        .await
-        .expect(201);
+    let order = shop.buy_one(&sku).await;
     let path = format!("/orders/{}/refunds", order.body["id"].as_str().unwrap());
     let refund = |amount| json!({"amount": eur(amount), "reason": "arrived damaged"});
     let _ = shop
@@ -131,11 +125,7 @@ async fn authentication_holds_the_stock_until_another_way_to_pay() {
 async fn cancelled_order_gives_stock_and_money_back() {
     let shop = Shop::open().await;
     let sku = shop.product(1000, 1).await;
-    let order = shop
-        .customer
-        .post_once("/checkout", &new_key(), &order_of(&sku, 1, VISA))
-        .await
-        .expect(201);
+    let order = shop.buy_one(&sku).await;
     let path = format!("/orders/{}", order.body["id"].as_str().unwrap());
     let cancelled = shop
         .customer
@@ -152,9 +142,5 @@ async fn cancelled_order_gives_stock_and_money_back() {
         .post(&format!("{path}/cancel"), json!({}))
         .await
         .expect(200);
-    let _ = shop
-        .customer
-        .post_once("/checkout", &new_key(), &order_of(&sku, 1, VISA))
-        .await
-        .expect(201);
+    let _ = shop.buy_one(&sku).await;
 }

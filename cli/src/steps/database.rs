@@ -4,6 +4,7 @@ use crate::project;
 use anyhow::{Context, Result};
 use local::Stack;
 use local::postgres::{self, Cluster, DATABASE, Node};
+use shared::store::migrations;
 use sqlx::{Connection, Executor, PgConnection};
 
 /// Starts the nodes that are not running.
@@ -28,9 +29,8 @@ pub(crate) async fn migrate(stack: &Stack) -> Result<(Node, String)> {
     let writer = postgres::writer(stack).await?;
     create_database(stack, writer).await?;
     let mut connection = postgres::connect(stack, writer, DATABASE).await?;
-    let migrator = sqlx::migrate!("../migrations");
     let before = applied(&mut connection).await;
-    migrator.run(&mut connection).await.context(
+    migrations::run(&mut connection).await.context(
         "The migrations failed. If a migration was changed after it had been applied, \
          start afresh: cargo holdfast down --wipe",
     )?;

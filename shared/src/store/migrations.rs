@@ -1,7 +1,7 @@
 //! The schema's versions, built into the binary.
 
-use sqlx::PgPool;
 use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{Acquire, PgPool, Postgres};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 
@@ -9,7 +9,7 @@ static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 ///
 /// # Errors
 /// The first migration that fails, with its number.
-pub async fn run(owner: &PgPool) -> Result<(), MigrateError> {
+pub async fn run<'a>(owner: impl Acquire<'a, Database = Postgres>) -> Result<(), MigrateError> {
     MIGRATOR.run(owner).await
 }
 
