@@ -4,7 +4,7 @@
 use lambda_runtime::Error;
 use serde_json::{Value, json};
 use shared::events;
-use shared::operations::{OperationError, refund_order, settle_payment};
+use shared::operations::{OperationError, reconcile, refund_order, settle_payment};
 use shared::state::AppState;
 use shared::store::{database, orders, payments, refunds};
 use uuid::Uuid;
@@ -20,18 +20,20 @@ pub async fn run(state: AppState) -> Result<Value, Error> {
     let payments = settle_payments(&state).await;
     let refunds = make_refunds(&state).await;
     let reservations = expire_reservations(&state).await;
+    let reconciled = reconcile::reconcile(&state).await;
     // Last, because the others add events.
     let events = events::sweep(&state).await.map_err(OperationError::from);
     let jobs = [
         ("payments", payments),
         ("refunds", refunds),
         ("reservations", reservations),
+        ("reconciled", reconciled),
         ("events", events),
     ];
     report(jobs)
 }
 
-fn report(jobs: [(&'static str, Result<usize, OperationError>); 4]) -> Result<Value, Error> {
+fn report(jobs: [(&'static str, Result<usize, OperationError>); 5]) -> Result<Value, Error> {
     let mut done = json!({});
     let mut failed = Vec::new();
     for (job, result) in jobs {

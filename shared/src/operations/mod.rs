@@ -4,6 +4,7 @@
 
 pub mod cancel_order;
 pub mod place_order;
+pub mod reconcile;
 pub mod record_payment;
 pub mod refund_order;
 pub mod settle_payment;

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use self::answers::{Identified, Listed, Listing, MethodAnswer, PaymentIntent, outcome};
+use self::answers::{Identified, Listed, Listing, MethodAnswer, Pages, PaymentIntent, outcome};
 use super::secrets::{SecretError, Secrets};
 use crate::config::Config;
 use crate::domain::money::Money;
@@ -79,6 +79,19 @@ pub enum Outcome {
         /// The provider's payment.
         payment_id: String,
     },
+}
+
+/// A payment in the provider's own list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Made {
+    /// The provider's payment.
+    pub payment_id: String,
+    /// Our attempt that it was made for.
+    pub attempt_id: Uuid,
+    /// Whether money has moved.
+    pub charged: bool,
+    /// How much, in minor units.
+    pub amount_minor: i64,
 }
 
 /// A payment method, as the provider describes it.
@@ -164,26 +177,43 @@ impl Payments {
         attempt_id: Uuid,
         since: OffsetDateTime,
     ) -> Result<Option<Outcome>, PaymentError> {
-        let mut after = None;
-        loop {
-            let mut form = vec![
-                ("created[gte]", since.unix_timestamp().to_string()),
-                ("limit", "100".to_owned()),
-            ];
-            form.extend(after.map(|id| ("starting_after", id)));
-            let request = Request::question("/v1/payment_intents", form);
-            let page: Listing = self.send(request, None).await?;
-            let is_it = |payment: &&Listed| {
-                payment.metadata.get("attempt_id") == Some(&attempt_id.to_string())
-            };
-            if let Some(payment) = page.data.iter().find(is_it) {
+        let is_it = |payment: &Listed| payment.attempt_id() == Some(attempt_id);
+        let mut pages = Pages::since(since);
+        while let Some(page) = self.page(&mut pages).await? {
+            if let Some(payment) = page.iter().find(|payment| is_it(payment)) {
                 return self.retrieve(&payment.id).await.map(Some);
             }
-            after = page.data.last().map(|payment| payment.id.clone());
-            if !page.has_more || after.is_none() {
-                return Ok(None);
-            }
         }
+        Ok(None)
+    }
+
+    /// Every payment of this shop that the provider was asked for in a stretch of time.
+    ///
+    /// # Errors
+    /// The provider did not say. Costs a call for every hundred payments.
+    pub async fn made_between(
+        &self,
+        from: OffsetDateTime,
+        until: OffsetDateTime,
+    ) -> Result<Vec<Made>, PaymentError> {
+        let mut made = Vec::new();
+        let mut pages = Pages::since(from);
+        pages.until = Some(until);
+        while let Some(page) = self.page(&mut pages).await? {
+            // What carries none of our ids was made by something else on the same account.
+            made.extend(page.into_iter().filter_map(Listed::made));
+        }
+        Ok(made)
+    }
+
+    async fn page(&self, pages: &mut Pages) -> Result<Option<Vec<Listed>>, PaymentError> {
+        let Some(form) = pages.next_form() else {
+            return Ok(None);
+        };
+        let request = Request::question("/v1/payment_intents", form);
+        let page: Listing = self.send(request, None).await?;
+        pages.note(&page);
+        Ok(Some(page.data))
     }
 
     /// Makes sure that a payment can charge no more; says how it stands when it has charged.

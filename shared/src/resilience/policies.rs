@@ -208,6 +208,20 @@ pub const IDEMPOTENCY_LEASE: Duration = Duration::from_millis(30_000);
 /// How long stock is held for a payment that the customer must still authenticate.
 pub const RESERVATION_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
+/// Between two comparisons of our payments with the provider's own list.
+pub const RECONCILE_PAUSE: Duration = Duration::from_secs(10 * 60);
+
+/// How far back a comparison looks again: a payment may be charged later than it
+/// was made, until its reservation ends.
+pub const RECONCILE_OVERLAP: Duration = Duration::from_secs(60 * 60);
+
+/// What one comparison looks at at most, so that it catches up after a long
+/// outage step by step.
+pub const RECONCILE_STEP: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// Payments younger than this are left to the request that is making them.
+pub const RECONCILE_SETTLED: Duration = Duration::from_secs(2 * 60);
+
 /// How long the server lets one statement run.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_millis(2_500);
 

@@ -18,6 +18,7 @@ pub mod payment_methods;
 pub mod payments;
 pub mod products;
 pub mod rates;
+pub mod reconciliation;
 pub mod refunds;
 pub mod reservations;
 pub mod stock;

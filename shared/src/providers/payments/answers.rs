@@ -1,9 +1,11 @@
 //! What the provider answers, and what it means.
 
 use serde::Deserialize;
+use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::error::Refusal;
-use super::{Outcome, PaymentError};
+use super::{Made, Outcome, PaymentError};
 
 #[derive(Deserialize)]
 pub(super) struct PaymentIntent {
@@ -49,6 +51,65 @@ pub(super) struct Listed {
     pub(super) id: String,
     #[serde(default)]
     pub(super) metadata: std::collections::HashMap<String, String>,
+    /// Refunds are listed in the same shape; theirs is not looked at.
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    amount: i64,
+}
+
+impl Listed {
+    pub(super) fn attempt_id(&self) -> Option<Uuid> {
+        self.metadata.get("attempt_id")?.parse().ok()
+    }
+
+    pub(super) fn made(self) -> Option<Made> {
+        Some(Made {
+            attempt_id: self.attempt_id()?,
+            charged: self.status == "succeeded",
+            amount_minor: self.amount,
+            payment_id: self.id,
+        })
+    }
+}
+
+/// A walk through the provider's list of payments, the newest first.
+pub(super) struct Pages {
+    since: OffsetDateTime,
+    pub(super) until: Option<OffsetDateTime>,
+    after: Option<String>,
+    ended: bool,
+}
+
+impl Pages {
+    pub(super) fn since(since: OffsetDateTime) -> Self {
+        Self {
+            since,
+            until: None,
+            after: None,
+            ended: false,
+        }
+    }
+
+    /// What the next page is asked for by.
+    pub(super) fn next_form(&self) -> Option<Vec<(&'static str, String)>> {
+        if self.ended {
+            return None;
+        }
+        let mut form = vec![
+            ("created[gte]", self.since.unix_timestamp().to_string()),
+            ("limit", "100".to_owned()),
+        ];
+        let until = self.until.map(|until| until.unix_timestamp().to_string());
+        form.extend(until.map(|until| ("created[lt]", until)));
+        form.extend(self.after.clone().map(|id| ("starting_after", id)));
+        Some(form)
+    }
+
+    pub(super) fn note(&mut self, page: &Listing) {
+        self.after = page.data.last().map(|payment| payment.id.clone());
+        self.ended = !page.has_more || self.after.is_none();
+    }
 }
 
 #[derive(Deserialize)]
