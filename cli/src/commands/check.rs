@@ -1,6 +1,7 @@
-//! `check`: whether CloudFormation would take the template.
+//! `check`: whether CloudFormation would take the template, and the database what it asks for.
 
 use crate::progress::Progress;
+use crate::steps::budget;
 use anyhow::{Context, Result, bail};
 use local::{Stack, tools};
 use tokio::process::Command;
@@ -25,7 +26,16 @@ pub(crate) async fn run(stack: &Stack) -> Result<()> {
         .await?;
     progress
         .step("template", async |_| Ok(((), validate(stack).await?)))
+        .await?;
+    progress
+        .step("connections", async |_| Ok(((), connections(stack)?)))
         .await
+}
+
+fn connections(stack: &Stack) -> Result<String> {
+    let template = std::fs::read_to_string(stack.root().join("template.yaml"))
+        .context("Cannot read template.yaml.")?;
+    budget::of(&template)?.check()
 }
 
 async fn validate(stack: &Stack) -> Result<String> {

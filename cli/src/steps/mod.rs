@@ -1,6 +1,7 @@
 //! What `up` does, a file per step. Each step finds out by itself whether there is anything to do.
 
 pub(crate) mod accounts;
+pub(crate) mod budget;
 pub(crate) mod build;
 pub(crate) mod database;
 pub(crate) mod deploy;

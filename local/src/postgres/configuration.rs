@@ -47,7 +47,7 @@ port = {port}
 unix_socket_directories = ''
 cluster_name = '{name}'
 # Every Lambda environment is a process with a pool of its own here.
-max_connections = 400
+max_connections = 500
 password_encryption = 'scram-sha-256'
 timezone = 'UTC'
 log_timezone = 'UTC'
