@@ -116,8 +116,9 @@ impl Cluster<'_> {
     async fn follows(&self, who: Replication) -> Result<bool> {
         let mut upstream = connect(self.stack, who.upstream, "postgres").await?;
         let streaming: bool = sqlx::query_scalar(
+            // Before it has reported a position, it acknowledges nothing.
             "select exists (select from pg_stat_replication \
-             where state = 'streaming' and application_name = $1)",
+             where state = 'streaming' and flush_lsn is not null and application_name = $1)",
         )
         .bind(who.node.name())
         .fetch_one(&mut upstream)

@@ -1,13 +1,14 @@
 //! Hands writing over to a standby, whatever the present writer is at: it may be live, frozen or
 //! dead, and is never waited for.
 //!
-//! No acknowledged commit is lost: the other standby is taken away from the old writer first, so
-//! that only the node to be promoted can acknowledge its commits, and that node first gets whatever
-//! the other one has acknowledged.
+//! No acknowledged commit is lost. Any one standby may have acknowledged it, so the node to be
+//! promoted first gets all that the other standby has, which is woken for that if it must be, or
+//! all that the old writer has, if that answers. The other standby is taken away from the old
+//! writer before, so that none can be acknowledged that the promoted node does not get.
 
 use super::configuration::Commits;
 use super::survey::{Condition, Survey};
-use super::{Cluster, Done, Node, connect};
+use super::{Cluster, Done, Node, connect, role, signals};
 use crate::stack::Stack;
 use anyhow::{Context, Result, bail};
 use sqlx::{Connection, Executor, PgConnection};
@@ -28,7 +29,8 @@ pub struct Promotion {
     pub promoted_after: Duration,
     /// From the command to the first commit that was acknowledged.
     pub writes_after: Duration,
-    /// What was done for nodes that had to be brought back, because a commit needs a second node.
+    /// What was done for nodes that had to be brought back: they may have had what no other node has,
+    /// or a commit needed a second node.
     pub joined: Vec<(Node, Done)>,
 }
 
@@ -51,7 +53,17 @@ impl Cluster<'_> {
         if let (Some(named), true) = (named, named == old) {
             bail!("The {} node is the writer.", named.name());
         }
-        let mut candidates = self.candidates(&survey).await;
+        let old_end = match old {
+            Some(old) => role(self.stack, old).await.map(|role| role.position),
+            None => None,
+        };
+        let mut joined = Vec::new();
+        if old_end.is_none() {
+            joined = self.wake_standbys(&survey, old).await?;
+        }
+        let mut candidates = self.candidates(&Survey::of(self.stack)).await;
+        // The last one is taken: among equals the one that is named first in the configuration.
+        candidates.reverse();
         candidates.sort_by_key(|candidate| {
             (named == Some(candidate.node), candidate.received)
         });
@@ -68,6 +80,9 @@ impl Cluster<'_> {
         for other in &mut candidates {
             self.catch_up(&mut chosen, other).await?;
         }
+        if let (Some(end), true) = (old_end, candidates.is_empty()) {
+            wait_received(&mut chosen, end).await?;
+        }
         let promoted: bool = sqlx::query_scalar("select pg_promote(true, 30)")
             .fetch_one(&mut chosen.connection)
             .await?;
@@ -76,7 +91,6 @@ impl Cluster<'_> {
         }
         let promoted_after = begin.elapsed();
         self.settle(chosen.node, None, Commits::WithOneStandby)?;
-        let mut joined = Vec::new();
         if candidates.is_empty() {
             joined.push(self.second_node(chosen.node, old).await?);
         }
@@ -96,6 +110,35 @@ impl Cluster<'_> {
             writes_after,
             joined,
         })
+    }
+
+    /// Brings back the standbys that hang or are down: while the writer is silent, each of them may
+    /// be the only one that has a commit.
+    async fn wake_standbys(
+        &self,
+        survey: &Survey,
+        old: Option<Node>,
+    ) -> Result<Vec<(Node, Done)>> {
+        let mut woken = Vec::new();
+        for seen in survey.0.iter().filter(|seen| Some(seen.node) != old) {
+            match seen.condition {
+                Condition::Missing => bail!(
+                    "The writer does not answer and the {} node has no data: what only they have \
+                     would be lost. Bring the writer back: cargo holdfast up",
+                    seen.node.name()
+                ),
+                Condition::Frozen if seen.is_standby => {
+                    signals::thaw(self.stack, seen.node).await?;
+                    woken.push((seen.node, Done::Thawed));
+                }
+                Condition::Stopped if seen.is_standby => {
+                    self.start(seen.node, old, Commits::WithOneStandby).await?;
+                    woken.push((seen.node, Done::Started));
+                }
+                _ => {}
+            }
+        }
+        Ok(woken)
     }
 
     async fn candidates(&self, survey: &Survey) -> Vec<Candidate> {
