@@ -6,11 +6,17 @@ mod account;
 mod configuration;
 mod fetch;
 mod install;
+mod making;
+mod membership;
 mod nodes;
+mod promotion;
+pub mod signals;
+pub mod survey;
 
 pub use account::Account;
 pub use install::Installation;
-pub use nodes::{Cluster, ready, stop};
+pub use nodes::{Cluster, Done, ready};
+pub use promotion::Promotion;
 
 use crate::stack::{Port, Stack};
 use anyhow::{Context, Result};
@@ -146,45 +152,68 @@ pub async fn connect(stack: &Stack, node: Node, database: &str) -> Result<PgConn
         .with_context(|| format!("Cannot connect to the {} node.", node.name()))
 }
 
+/// What a node that answers says of itself.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Role {
+    /// Whether it accepts writes.
+    pub accepts_writes: bool,
+    /// The timeline that it writes, or last got changes on.
+    pub timeline: i32,
+    /// The end of its log: written, or received.
+    pub position: i64,
+}
+
 /// The node that accepts writes; of several the one on the highest timeline.
 ///
 /// # Errors
 /// No node accepts writes.
 pub async fn writer(stack: &Stack) -> Result<Node> {
-    let mut found: Option<(String, Node)> = None;
-    for node in Node::ALL {
-        let Some(timeline) = timeline(stack, node).await else {
-            continue;
-        };
-        if found
-            .as_ref()
-            .is_none_or(|(highest, _)| timeline > *highest)
-        {
-            found = Some((timeline, node));
-        }
-    }
-    found
+    let roles = futures::future::join_all(Node::ALL.map(|node| role(stack, node))).await;
+    let writers = Node::ALL.into_iter().zip(roles).filter_map(|(node, role)| {
+        let role = role.filter(|role| role.accepts_writes)?;
+        Some((role.timeline, node))
+    });
+    writers
+        .max_by_key(|(timeline, _)| *timeline)
         .map(|(_, node)| node)
-        .context("No PostgreSQL node accepts writes.")
+        .context("No PostgreSQL node accepts writes. What there is: cargo holdfast db")
 }
 
-/// Whether a node accepts writes; `None` if it does not answer.
-pub async fn accepts_writes(stack: &Stack, node: Node) -> Option<bool> {
+/// What a node says of itself; `None` if it does not answer.
+pub async fn role(stack: &Stack, node: Node) -> Option<Role> {
+    if signals::is_frozen(stack, node) {
+        return None;
+    }
     let mut connection = connect(stack, node, "postgres").await.ok()?;
-    sqlx::query_scalar("select not pg_is_in_recovery()")
-        .fetch_one(&mut connection)
-        .await
-        .ok()
-}
-
-/// The timeline that a node writes, in hexadecimal of fixed width; `None` for a standby.
-async fn timeline(stack: &Stack, node: Node) -> Option<String> {
-    let mut connection = connect(stack, node, "postgres").await.ok()?;
-    sqlx::query_scalar(
-        "select case when pg_is_in_recovery() then null \
-         else substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) end",
+    sqlx::query_as(
+        "select not pg_is_in_recovery() as accepts_writes, \
+             case when pg_is_in_recovery() \
+                 then coalesce((select received_tli from pg_stat_wal_receiver), \
+                     (select timeline_id from pg_control_checkpoint())) \
+                 else ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int4 \
+             end as timeline, \
+             (case when pg_is_in_recovery() \
+                 then greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) \
+                 else pg_current_wal_lsn() end - '0/0'::pg_lsn)::int8 as position",
     )
     .fetch_one(&mut connection)
     .await
-    .ok()?
+    .ok()
+}
+
+/// The standbys that may acknowledge a writer's commits.
+///
+/// # Errors
+/// The writer does not answer.
+pub async fn synchronous_standbys(stack: &Stack, writer: Node) -> Result<Vec<String>> {
+    let mut connection = connect(stack, writer, "postgres").await?;
+    let names = sqlx::query_scalar(
+        "select application_name from pg_stat_replication \
+         where state = 'streaming' and sync_state in ('sync', 'quorum') order by 1",
+    );
+    Ok(names.fetch_all(&mut connection).await?)
+}
+
+fn log_of(stack: &Stack, node: Node) -> PathBuf {
+    stack.log(node.process())
 }

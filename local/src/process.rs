@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -167,6 +167,17 @@ pub fn clean_environment(command: &mut Command) {
 pub fn running(stack: &Stack, name: &str) -> Option<Record> {
     let record = recorded(stack, name)?;
     record.is_alive().then_some(record)
+}
+
+/// The live processes of a program whose working folder is `folder`: a server and its children,
+/// also those that a killed server left.
+pub fn working_in(folder: &Path, program: &str) -> Vec<u32> {
+    kernel::working_in(folder, program)
+}
+
+/// Whether a process was stopped by [`Signal::Freeze`]. One that is gone is not.
+pub fn is_frozen(pid: u32) -> bool {
+    Identity::of(pid).is_some_and(|process| process.frozen)
 }
 
 /// Stops a service and whatever it left behind. Answers whether there was anything to stop.

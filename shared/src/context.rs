@@ -1,12 +1,16 @@
-//! What belongs to one request or message: its id and its deadline.
+//! What belongs to one request or message: its id, its deadline, and what it
+//! had to do without.
 //!
-//! Both are ambient for the duration of one future, so that no signature
+//! All are ambient for the duration of one future, so that no signature
 //! between the edge and the outside has to carry them.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 tokio::task_local! {
     static CONTEXT: Context;
+    static DEGRADATIONS: RefCell<BTreeSet<&'static str>>;
 }
 
 /// What belongs to one request or message.
@@ -40,6 +44,21 @@ pub fn request_id() -> String {
         .unwrap_or_default()
 }
 
+/// Notes that the work at hand is done in a reduced way, because `dependency`
+/// is away. Outside of a request nobody is told.
+pub fn degraded(dependency: &'static str) {
+    let _ = DEGRADATIONS.try_with(|noted| noted.borrow_mut().insert(dependency));
+}
+
+/// Runs `work` and says what was noted as degraded meanwhile, in alphabetical order.
+pub async fn noting_degradations<F: Future>(work: F) -> (F::Output, BTreeSet<&'static str>) {
+    let noted = async {
+        let output = work.await;
+        (output, DEGRADATIONS.with(RefCell::take))
+    };
+    DEGRADATIONS.scope(RefCell::default(), noted).await
+}
+
 /// The point after which nobody waits for the answer any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
@@ -53,5 +72,25 @@ impl Deadline {
     /// What is left; zero once it has passed.
     pub fn remaining(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn each_request_is_told_of_its_own_degradations_once() {
+        degraded("nobody listens");
+        let work = async {
+            degraded("database");
+            degraded("payments");
+            degraded("database");
+            7
+        };
+        let (output, noted) = noting_degradations(work).await;
+        assert_eq!((output, noted), (7, BTreeSet::from(["database", "payments"])));
+        let ((), noted) = noting_degradations(async {}).await;
+        assert!(noted.is_empty());
     }
 }

@@ -9,6 +9,7 @@
 )]
 
 mod aftermath;
+mod alone;
 mod auth;
 mod buying;
 mod docs_page;

@@ -54,8 +54,7 @@ pub(crate) async fn with_data(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// Whatever calls the database ends before it, and the primary before its standbys, so that they
-/// get its last changes.
+/// Whatever calls the database ends before it.
 async fn stop_all(stack: &Stack) -> Result<String> {
     let nodes = Node::ALL.map(Node::process);
     let mut stopped = 0;
@@ -64,9 +63,7 @@ async fn stop_all(stack: &Stack) -> Result<String> {
             stopped += usize::from(process::stop(stack, &name).await?);
         }
     }
-    for node in Node::ALL {
-        stopped += usize::from(postgres::stop(stack, node).await?);
-    }
+    stopped += postgres::signals::stop_all(stack).await?;
     Ok(match stopped {
         0 => "nothing was running".into(),
         n => format!("{n} processes stopped"),

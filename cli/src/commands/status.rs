@@ -152,9 +152,9 @@ fn shown(pid: Option<u32>) -> String {
 
 /// What a node is now, whatever it is called.
 async fn role(stack: &Stack, node: Node) -> &'static str {
-    match local::postgres::accepts_writes(stack, node).await {
-        Some(true) => "(accepts writes)",
-        Some(false) => "(standby)",
+    match local::postgres::role(stack, node).await {
+        Some(role) if role.accepts_writes => "(accepts writes)",
+        Some(_) => "(standby)",
         None => "(does not answer)",
     }
 }

@@ -3,7 +3,7 @@
 use crate::project;
 use anyhow::{Context, Result};
 use local::Stack;
-use local::postgres::{self, Cluster, DATABASE, Node};
+use local::postgres::{self, Cluster, DATABASE, Done, Node};
 use shared::store::migrations;
 use sqlx::{Connection, Executor, PgConnection};
 
@@ -13,12 +13,22 @@ use sqlx::{Connection, Executor, PgConnection};
 /// PostgreSQL cannot be had or does not start.
 pub(crate) async fn start_nodes(stack: &Stack) -> Result<String> {
     let cluster = Cluster::prepare(stack).await?;
-    let started = cluster.ensure().await?;
-    let words = match started {
-        0 => "3 nodes running".into(),
+    let done = cluster.ensure().await?;
+    Ok(format!("PostgreSQL {}: {}", cluster.major(), words(&done)))
+}
+
+/// What was done for the nodes. After a promotion the first one is not the writer, and it is said
+/// which is.
+fn words(done: &[(Node, Done)]) -> String {
+    let started = done.iter().filter(|(_, done)| *done != Done::Nothing);
+    let mut words = match started.count() {
+        0 => "3 nodes running".to_owned(),
         n => format!("{n} of 3 nodes started"),
     };
-    Ok(format!("PostgreSQL {}: {words}", cluster.major()))
+    if let Some((writer, _)) = done.first().filter(|(node, _)| *node != Node::Primary) {
+        words += &format!(", {} writes", writer.name());
+    }
+    words
 }
 
 /// Makes the database if need be and applies the migrations that it has not seen.

@@ -6,12 +6,13 @@ use serde::{Deserialize, Serialize};
 use shared::domain::accounts::{Email, Name, NewPassword};
 use shared::domain::events::Event;
 use shared::domain::ids;
+use shared::domain::money::Currency;
 use shared::events;
 use shared::http::{ApiError, Json, Problem};
 use shared::providers::passwords;
 use shared::state::AppState;
 use shared::store::accounts::{self, NewAccount};
-use shared::store::{StoreError, database, outbox};
+use shared::store::{PgConnection, StoreError, database, outbox};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -83,23 +84,33 @@ pub(crate) async fn register(
     Ok(VerificationSent::answer())
 }
 
-/// Stores the account or, when the address is taken, a note to its owner; whom
-/// the event is about.
 async fn store(state: &AppState, account: &NewAccount<'_>) -> Result<Uuid, StoreError> {
     let mut tx = state.database.begin().await?;
-    let (user_id, event) = if accounts::insert(&mut tx, account).await? {
-        accounts::insert_wallet(&mut tx, account, state.config.shop.currency).await?;
+    let currency = state.config.shop.currency;
+    let user_id = database::within(insert(&mut tx, account, currency)).await?;
+    database::commit(tx).await?;
+    Ok(user_id)
+}
+
+/// Stores the account or, when the address is taken, a note to its owner; whom
+/// the event is about.
+async fn insert(
+    tx: &mut PgConnection,
+    account: &NewAccount<'_>,
+    currency: Currency,
+) -> Result<Uuid, StoreError> {
+    let (user_id, event) = if accounts::insert(tx, account).await? {
+        accounts::insert_wallet(tx, account, currency).await?;
         let user_id = account.id;
         (user_id, Event::AccountRegistered { user_id })
     } else {
-        let owner = accounts::owner_of(&mut tx, account.email).await?;
+        let owner = accounts::owner_of(tx, account.email).await?;
         // An erased account keeps its row; nobody is left to tell.
         let Some(user_id) = owner else {
             return Ok(account.id);
         };
         (user_id, Event::AddressTaken { user_id })
     };
-    outbox::add(&mut tx, user_id, &event).await?;
-    database::commit(tx).await?;
+    outbox::add(tx, user_id, &event).await?;
     Ok(user_id)
 }

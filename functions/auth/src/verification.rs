@@ -55,8 +55,12 @@ pub(crate) async fn verify_email(
 ) -> Result<Json<Verified>, ApiError> {
     let token = Opaque::from_text(&body.token).ok_or(AccountError::MailToken)?;
     let mut tx = state.database.begin().await?;
-    let user = accounts::use_verification(&mut tx, &token.digest()).await?;
-    accounts::verify_email(&mut tx, user.ok_or(AccountError::MailToken)?).await?;
+    database::within(async {
+        let user = accounts::use_verification(&mut tx, &token.digest()).await?;
+        accounts::verify_email(&mut tx, user.ok_or(AccountError::MailToken)?).await?;
+        Ok::<_, ApiError>(())
+    })
+    .await?;
     database::commit(tx).await?;
     let status = "verified";
     Ok(Json(Verified { status }))
@@ -86,11 +90,16 @@ pub(crate) async fn resend_verification(
 
 async fn request_verification(state: &AppState, email: &Email) -> Result<(), StoreError> {
     let mut tx = state.database.begin().await?;
-    let Some(user_id) = accounts::unverified_owner_of(&mut tx, email).await? else {
-        return Ok(());
-    };
-    outbox::add(&mut tx, user_id, &Event::VerificationRequested { user_id }).await?;
-    database::commit(tx).await?;
-    events::publish(state, user_id).await;
+    let requested = database::within(async {
+        let Some(user_id) = accounts::unverified_owner_of(&mut tx, email).await? else {
+            return Ok(None);
+        };
+        outbox::add(&mut tx, user_id, &Event::VerificationRequested { user_id }).await?;
+        Ok::<_, StoreError>(Some(user_id))
+    });
+    if let Some(user_id) = requested.await? {
+        database::commit(tx).await?;
+        events::publish(state, user_id).await;
+    }
     Ok(())
 }

@@ -127,21 +127,25 @@ pub async fn post_category(
 ) -> Result<Response, ApiError> {
     let slug = body.slug.unwrap_or_else(|| Slug::of(body.title.as_str()));
     let mut tx = state.database.begin().await?;
-    let parent_id = match &body.parent {
-        Some(parent) => categories::id_of(&mut tx, parent).await?.map_or_else(
-            || Err(ApiError::from(CatalogueError::UnknownParent)),
-            |id| Ok(Some(id)),
-        )?,
-        None => None,
-    };
     let (slug, title) = (String::from(slug), String::from(body.title));
-    let row = CategoryRow {
-        id: ids::new_id(),
-        slug,
-        title,
-        parent_id,
-    };
-    categories::insert(&mut tx, &row, body.position).await?;
+    let inserted = database::within(async {
+        let parent_id = match &body.parent {
+            Some(parent) => {
+                let parent = categories::id_of(&mut tx, parent).await?;
+                Some(parent.ok_or(CatalogueError::UnknownParent)?)
+            }
+            None => None,
+        };
+        let row = CategoryRow {
+            id: ids::new_id(),
+            slug,
+            title,
+            parent_id,
+        };
+        categories::insert(&mut tx, &row, body.position).await?;
+        Ok::<_, ApiError>(row)
+    });
+    let row = inserted.await?;
     database::commit(tx).await?;
     state.reads.expire();
     let location = format!("{BASE_PATH}/categories/{}", row.slug);
@@ -177,24 +181,27 @@ pub async fn patch_category(
     Json(body): Json<CategoryBody>,
 ) -> Result<Json<CategoryView>, ApiError> {
     let mut tx = state.database.begin().await?;
-    let id = categories::id_of(&mut tx, &slug)
-        .await?
-        .ok_or_else(ApiError::not_found)?;
-    let parent = match &body.parent {
-        Some(Some(parent)) => {
-            let parent = categories::id_of(&mut tx, parent).await?;
-            Some(Some(parent.ok_or(CatalogueError::UnknownParent)?))
-        }
-        Some(None) => Some(None),
-        None => None,
-    };
-    let change = CategoryChange {
-        title: body.title.as_ref(),
-        parent,
-        position: body.position,
-    };
-    categories::change(&mut tx, id, change).await?;
-    let rows = categories::all(&mut *tx).await?;
+    let changed = database::within(async {
+        let id = categories::id_of(&mut tx, &slug)
+            .await?
+            .ok_or_else(ApiError::not_found)?;
+        let parent = match &body.parent {
+            Some(Some(parent)) => {
+                let parent = categories::id_of(&mut tx, parent).await?;
+                Some(Some(parent.ok_or(CatalogueError::UnknownParent)?))
+            }
+            Some(None) => Some(None),
+            None => None,
+        };
+        let change = CategoryChange {
+            title: body.title.as_ref(),
+            parent,
+            position: body.position,
+        };
+        categories::change(&mut tx, id, change).await?;
+        Ok::<_, ApiError>((id, categories::all(&mut *tx).await?))
+    });
+    let (id, rows) = changed.await?;
     database::commit(tx).await?;
     state.reads.expire();
     let row = rows

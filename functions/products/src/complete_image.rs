@@ -43,7 +43,8 @@ pub async fn complete_image(state: &AppState, announced: &Announced) -> Result<(
         .publish(&announced.object_key, media_type, uploaded.bytes)
         .await?;
     let mut tx = state.database.begin().await?;
-    images::complete(&mut tx, announced.id).await?;
+    let completed = async { Ok(images::complete(&mut tx, announced.id).await?) };
+    database::within::<_, ApiError>(completed).await?;
     database::commit(tx).await?;
     state.reads.expire();
     Ok(())

@@ -92,10 +92,6 @@ pub async fn post_image(
         .upload_form(&key, body.content_type, body.byte_size, clock::now());
     let form = form.await?;
     let mut tx = state.database.begin().await?;
-    let held = products::hold(&mut tx, product)
-        .await?
-        .ok_or_else(ApiError::not_found)?;
-    may_change(&seller, held.seller_id, held.status)?;
     let image = NewImage {
         id: image_id,
         product_id: product,
@@ -104,7 +100,15 @@ pub async fn post_image(
         byte_size: body.byte_size,
         alt: &body.alt,
     };
-    images::announce(&mut tx, image).await?;
+    database::within(async {
+        let held = products::hold(&mut tx, product)
+            .await?
+            .ok_or_else(ApiError::not_found)?;
+        may_change(&seller, held.seller_id, held.status)?;
+        images::announce(&mut tx, image).await?;
+        Ok::<_, ApiError>(())
+    })
+    .await?;
     database::commit(tx).await?;
     let upload = Upload {
         url: form.url,

@@ -104,9 +104,12 @@ async fn make(
     variants: &[Variant],
 ) -> Result<Representation, ApiError> {
     let mut tx = state.database.begin().await?;
-    products::insert(&mut tx, product).await?;
-    variants::replace(&mut tx, product.id, variants).await?;
-    let page = products::page(&mut *tx, &ProductKey::Id(product.id)).await?;
+    let inserted = database::within(async {
+        products::insert(&mut tx, product).await?;
+        variants::replace(&mut tx, product.id, variants).await?;
+        Ok::<_, ApiError>(products::page(&mut *tx, &ProductKey::Id(product.id)).await?)
+    });
+    let page = inserted.await?;
     database::commit(tx).await?;
     written(state, page)
 }
@@ -147,14 +150,17 @@ pub async fn patch_product(
         price_from: variants.as_deref().map(bodies::price_from),
     };
     let mut tx = state.database.begin().await?;
-    let held = changeable(products::hold(&mut tx, id(&product)?).await?, &seller)?;
-    if_match.check(held.version)?;
-    held.status.check_change(body.status)?;
-    products::change(&mut tx, held.id, change).await?;
-    if let Some(variants) = &variants {
-        variants::replace(&mut tx, held.id, variants).await?;
-    }
-    let page = products::page(&mut *tx, &ProductKey::Id(held.id)).await?;
+    let changed = database::within(async {
+        let held = changeable(products::hold(&mut tx, id(&product)?).await?, &seller)?;
+        if_match.check(held.version)?;
+        held.status.check_change(body.status)?;
+        products::change(&mut tx, held.id, change).await?;
+        if let Some(variants) = &variants {
+            variants::replace(&mut tx, held.id, variants).await?;
+        }
+        Ok::<_, ApiError>(products::page(&mut *tx, &ProductKey::Id(held.id)).await?)
+    });
+    let page = changed.await?;
     database::commit(tx).await?;
     Ok(written(&state, page)?.private(StatusCode::OK))
 }
@@ -175,15 +181,19 @@ pub async fn delete_product(
     seller: Seller,
 ) -> Result<Response, ApiError> {
     let mut tx = state.database.begin().await?;
-    let held = products::hold(&mut tx, id(&product)?).await?;
-    let held = changeable(held, &seller)?;
-    if held.status != Status::Archived {
-        let change = Change {
-            status: Some(Status::Archived),
-            ..Change::default()
-        };
-        products::change(&mut tx, held.id, change).await?;
-    }
+    database::within(async {
+        let held = products::hold(&mut tx, id(&product)?).await?;
+        let held = changeable(held, &seller)?;
+        if held.status != Status::Archived {
+            let change = Change {
+                status: Some(Status::Archived),
+                ..Change::default()
+            };
+            products::change(&mut tx, held.id, change).await?;
+        }
+        Ok::<_, ApiError>(())
+    })
+    .await?;
     database::commit(tx).await?;
     state.reads.expire();
     Ok(StatusCode::NO_CONTENT.into_response())

@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::domain::catalogue::{Reason, Sku};
 use shared::domain::idempotency::IdempotencyKey;
-use shared::http::idempotency::{Answer, answer_before, fingerprint};
+use shared::http::idempotency::{Answer, answer_before, commit, fingerprint};
 use shared::http::{ApiError, Json, Path, Problem, Seller};
 use shared::state::AppState;
 use shared::store::database;
@@ -64,25 +64,29 @@ pub async fn post_stock_adjustment(
         key: &key,
         fingerprint: fingerprint(&format!("{product}/{}", sku.as_str()), &body)?,
     };
-    let mut tx = state.database.begin().await?;
-    if let Some(answer) = answer_before(idempotency::claim(&mut tx, &scope).await?)? {
-        return Ok(answer);
-    }
-    let owner = stock::owner(&mut tx, product, &sku)
-        .await?
-        .ok_or_else(ApiError::not_found)?;
-    may_change(&seller, owner.seller_id, owner.status)?;
-    let actor = seller.0.id();
     let adjustment = Adjustment {
         sku: &sku,
         delta,
         reason: &body.reason,
-        actor,
+        actor: seller.0.id(),
     };
-    let stock = stock::adjust(&mut tx, adjustment).await?;
-    let answer = Answer::json(StatusCode::OK, &StockView::from(stock))?;
-    idempotency::finish(&mut tx, &scope, answer.saved()).await?;
-    database::commit(tx).await?;
+    let mut tx = state.database.begin().await?;
+    let adjusted = database::within(async {
+        if let Some(answer) = answer_before(idempotency::claim(&mut tx, &scope).await?)? {
+            return Ok(answer);
+        }
+        let owner = stock::owner(&mut tx, product, &sku)
+            .await?
+            .ok_or_else(ApiError::not_found)?;
+        may_change(&seller, owner.seller_id, owner.status)?;
+        let stock = stock::adjust(&mut tx, adjustment).await?;
+        let answer = Answer::json(StatusCode::OK, &StockView::from(stock))?;
+        idempotency::finish(&mut tx, &scope, answer.saved()).await?;
+        Ok::<_, ApiError>(answer)
+    });
+    let answer = adjusted.await?;
+    // One that was given before is in the transaction that stored it.
+    let answer = commit(&state, tx, &scope, answer).await?;
     state.reads.expire();
     Ok(answer)
 }

@@ -3,9 +3,18 @@
 use super::{Credentials, Node};
 use crate::stack::Stack;
 
-/// The file that holds our settings, included by `postgresql.conf`. What `alter system` writes
-/// comes later and wins, so a failover is not undone by the next start.
+/// The file that holds our settings, included by `postgresql.conf`.
 pub(super) const FILE: &str = "holdfast.conf";
+
+/// The file that `alter system` writes. It comes later and wins.
+pub(super) const ALTERED: &str = "postgresql.auto.conf";
+
+/// What in that file would keep a node from its part in the present cluster.
+const OVERRULING: [&str; 3] = [
+    "primary_conninfo",
+    "primary_slot_name",
+    "synchronous_standby_names",
+];
 
 /// Only passwords, only over loopback, only TCP: a socket file would need a path that is short and
 /// that both the caller and the nodes' account reach.
@@ -23,12 +32,21 @@ pub(super) enum Commits {
     WithOneStandby,
 }
 
-/// The settings of one node.
+/// What `alter system` wrote, without what our own settings decide.
+pub(super) fn without_overruling(altered: &str) -> String {
+    let kept = altered.lines().filter(|line| {
+        let name = line.split('=').next().unwrap_or_default().trim();
+        !OVERRULING.contains(&name)
+    });
+    kept.map(|line| format!("{line}\n")).collect()
+}
+
+/// The settings of one node, which follows `upstream`, or writes.
 pub(super) fn settings(
     stack: &Stack,
-    node: Node,
     secret: &Credentials,
-    commits: Commits,
+    node: Node,
+    (upstream, commits): (Option<Node>, Commits),
 ) -> String {
     let others: Vec<&str> = Node::ALL
         .iter()
@@ -70,23 +88,32 @@ recovery_target_timeline = 'latest'
         port = node.port(stack),
         name = node.name(),
     );
-    if node != Node::Primary {
+    if let Some(upstream) = upstream {
         text += &format!(
             "primary_slot_name = '{}'\nprimary_conninfo = '{}'\n",
             node.name(),
-            upstream(stack, node, secret)
+            connection(stack, secret, Replication { node, upstream })
         );
     }
     text
 }
 
-/// How a standby reaches the primary. The primary knows it by its application name.
-pub(super) fn upstream(stack: &Stack, standby: Node, secret: &Credentials) -> String {
+/// Who follows whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Replication {
+    /// The standby.
+    pub node: Node,
+    /// Where it gets its changes.
+    pub upstream: Node,
+}
+
+/// How a standby reaches its upstream, which knows it by its application name.
+pub(super) fn connection(stack: &Stack, secret: &Credentials, who: Replication) -> String {
     format!(
         "host=127.0.0.1 port={} user=replicator password={} application_name={} sslmode=disable",
-        Node::Primary.port(stack),
+        who.upstream.port(stack),
         secret.replication_password,
-        standby.name(),
+        who.node.name(),
     )
 }
 
@@ -94,18 +121,18 @@ pub(super) fn upstream(stack: &Stack, standby: Node, secret: &Credentials) -> St
 mod tests {
     use super::*;
 
-    fn of(node: Node, commits: Commits) -> String {
+    fn of(node: Node, part: (Option<Node>, Commits)) -> String {
         let stack = Stack::open(std::path::Path::new("/tmp"), "default", None).unwrap();
         let secret = Credentials {
             superuser_password: "S".into(),
             replication_password: "R".into(),
         };
-        settings(&stack, node, &secret, commits)
+        settings(&stack, &secret, node, part)
     }
 
     #[test]
-    fn the_primary_waits_for_any_one_of_the_two_others() {
-        let text = of(Node::Primary, Commits::WithOneStandby);
+    fn the_writer_waits_for_any_one_of_the_two_others() {
+        let text = of(Node::Primary, (None, Commits::WithOneStandby));
         assert!(
             text.contains("synchronous_standby_names = 'ANY 1 (replica, fallback)'"),
             "{text}"
@@ -115,13 +142,37 @@ mod tests {
 
     #[test]
     fn a_promoted_standby_would_wait_for_the_nodes_that_are_left() {
-        let text = of(Node::Replica, Commits::WithOneStandby);
+        let text = of(
+            Node::Replica,
+            (Some(Node::Primary), Commits::WithOneStandby),
+        );
         assert!(text.contains("'ANY 1 (primary, fallback)'"), "{text}");
         assert!(text.contains("port=47811 user=replicator password=R application_name=replica"));
     }
 
     #[test]
+    fn the_first_primary_can_follow_like_any_other() {
+        let text = of(
+            Node::Primary,
+            (Some(Node::Fallback), Commits::WithOneStandby),
+        );
+        assert!(text.contains("primary_slot_name = 'primary'"), "{text}");
+        assert!(text.contains("port=47813 user=replicator password=R application_name=primary"));
+    }
+
+    #[test]
     fn nobody_is_waited_for_while_the_standbys_are_made() {
-        assert!(of(Node::Primary, Commits::Alone).contains("synchronous_standby_names = ''"));
+        let text = of(Node::Primary, (None, Commits::Alone));
+        assert!(text.contains("synchronous_standby_names = ''"));
+    }
+
+    #[test]
+    fn what_was_altered_by_hand_stays_unless_it_decides_who_follows_whom() {
+        let altered = "# Do not edit.\nprimary_conninfo = 'host=a'\nwork_mem = '8MB'\n\
+                       synchronous_standby_names = ''\n";
+        assert_eq!(
+            without_overruling(altered),
+            "# Do not edit.\nwork_mem = '8MB'\n"
+        );
     }
 }

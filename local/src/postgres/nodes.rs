@@ -1,25 +1,41 @@
-//! Makes, starts and stops the three nodes. Every step finds out what is there already, so that a
+//! Brings the three nodes up. Every step finds out what is there already, so that a
 //! half-finished earlier run is finished and a killed node comes back.
 
 use super::configuration::{self, Commits};
-use super::{Account, Credentials, Installation, Node, connect, data_folder, data_root};
+use super::survey::Survey;
+use super::{Account, Credentials, Installation, Node, connect, data_folder, data_root, signals};
 use crate::process::{self, Outcome, Service, Signal};
 use crate::stack::{Stack, write_private};
 use anyhow::{Context, Result, bail};
-use sqlx::{Connection, Executor};
+use sqlx::Connection;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Everything needed to run the nodes of one stack.
 pub struct Cluster<'a> {
-    stack: &'a Stack,
-    account: Account,
-    installation: Installation,
-    secret: Credentials,
+    pub(super) stack: &'a Stack,
+    pub(super) account: Account,
+    pub(super) installation: Installation,
+    pub(super) secret: Credentials,
+}
+
+/// What was done for a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// It was as it should be.
+    Nothing,
+    /// It was started.
+    Started,
+    /// It was frozen and goes on.
+    Thawed,
+    /// It follows the present writer now.
+    Redirected,
+    /// It is a fresh copy of the writer.
+    Copied,
 }
 
 /// Whether a node answers.
@@ -28,14 +44,6 @@ pub async fn ready(stack: &Stack, node: Node) -> bool {
         Ok(connection) => connection.close().await.is_ok(),
         Err(_) => false,
     }
-}
-
-/// Stops a node. The primary goes first, so that the standbys get its last changes.
-///
-/// # Errors
-/// The node does not end.
-pub async fn stop(stack: &Stack, node: Node) -> Result<bool> {
-    process::stop(stack, node.process()).await
 }
 
 impl<'a> Cluster<'a> {
@@ -62,58 +70,60 @@ impl<'a> Cluster<'a> {
         self.installation.major
     }
 
-    /// Brings all three nodes up, the standbys streaming. Answers how many had to be started.
+    /// Brings all three nodes up, the standbys following the present writer, whichever that is. Data
+    /// stays: a node that was promoted over is never started as it is.
     ///
     /// # Errors
     /// A node cannot be made, does not start, or does not follow.
-    pub async fn ensure(&self) -> Result<usize> {
-        let mut started = 0;
-        self.make_primary()?;
-        // A node that was promoted over must not wake up as a writer beside the present one; it
-        // is the database commands' task to bring it back, not a start's.
-        started += usize::from(self.start(Node::Primary, self.commits()).await?);
-        for standby in [Node::Replica, Node::Fallback] {
-            self.make_standby(standby).await?;
-            started += usize::from(self.start(standby, Commits::WithOneStandby).await?);
+    pub async fn ensure(&self) -> Result<Vec<(Node, Done)>> {
+        let survey = Survey::of(self.stack);
+        if survey.is_empty() {
+            self.make_first()?;
         }
-        if self.commits() == Commits::Alone {
-            self.wait_streaming().await?;
-            self.write_settings(Node::Primary, Commits::WithOneStandby)?;
-            self.reload(Node::Primary)?;
+        let writer = Survey::of(self.stack).writer().context(
+            "No node holds the newest timeline as a writer. Its standby can take over: \
+             cargo holdfast db promote",
+        )?;
+        let mut done = vec![(writer, self.bring_back(writer).await?)];
+        for node in Node::ALL {
+            if node != writer {
+                done.push((node, self.join(node, writer).await?));
+            }
         }
-        Ok(started)
+        if self.commits(writer) == Commits::Alone {
+            self.settle(writer, None, Commits::WithOneStandby)?;
+        }
+        Ok(done)
     }
 
-    fn commits(&self) -> Commits {
-        let complete = [Node::Replica, Node::Fallback]
-            .iter()
-            .all(|node| self.is_made(*node));
-        let text = fs::read_to_string(self.folder(Node::Primary).join(configuration::FILE))
-            .unwrap_or_default();
-        if complete && text.contains("'ANY 1") {
+    /// Starts the node that wrote last, or lets it go on.
+    async fn bring_back(&self, writer: Node) -> Result<Done> {
+        if signals::is_frozen(self.stack, writer) {
+            signals::thaw(self.stack, writer).await?;
+            return Ok(Done::Thawed);
+        }
+        let started = self.start(writer, None, self.commits(writer)).await?;
+        Ok(if started { Done::Started } else { Done::Nothing })
+    }
+
+    /// Alone until both standbys have been made for the first time, and never again.
+    pub(super) fn commits(&self, writer: Node) -> Commits {
+        let file = self.folder(writer).join(configuration::FILE);
+        if fs::read_to_string(file).is_ok_and(|text| text.contains("'ANY 1")) {
             Commits::WithOneStandby
         } else {
             Commits::Alone
         }
     }
 
-    fn program(&self, name: &str) -> Command {
+    pub(super) fn program(&self, name: &str) -> Command {
         let mut command = self.account.command(&self.installation.program(name));
         command.envs(self.installation.environment());
         command
     }
 
-    fn folder(&self, node: Node) -> PathBuf {
+    pub(super) fn folder(&self, node: Node) -> PathBuf {
         data_folder(self.stack, node)
-    }
-
-    /// A node is made once a note beside its folder says so; before, the folder may be half full.
-    fn is_made(&self, node: Node) -> bool {
-        self.note(node).is_file() && self.folder(node).join("PG_VERSION").is_file()
-    }
-
-    fn note(&self, node: Node) -> PathBuf {
-        data_root(self.stack).join(format!("{}.made", node.name()))
     }
 
     fn place_data(&self) -> Result<()> {
@@ -133,89 +143,14 @@ impl<'a> Cluster<'a> {
         self.account.own_folder(&data_root(self.stack))
     }
 
-    fn make_primary(&self) -> Result<()> {
-        if self.is_made(Node::Primary) {
-            return Ok(());
-        }
-        let folder = self.empty_folder(Node::Primary)?;
-        let password_file = data_root(self.stack).join("superuser-password");
-        write_private(&password_file, self.secret.superuser_password.as_bytes())?;
-        self.give(&password_file)?;
-        let mut command = self.program("initdb");
-        command
-            .arg("--pgdata")
-            .arg(&folder)
-            .arg("--pwfile")
-            .arg(&password_file)
-            .args([
-                "--username=postgres",
-                "--auth=scram-sha-256",
-                "--encoding=UTF8",
-                "--locale=C.UTF-8",
-                "--data-checksums",
-                "--no-instructions",
-            ]);
-        let outcome = run(&mut command, "initdb");
-        fs::remove_file(&password_file)?;
-        outcome?;
-        self.write(&folder.join("pg_hba.conf"), configuration::HBA)?;
-        let main = folder.join("postgresql.conf");
-        let text = format!(
-            "{}\ninclude '{}'\n",
-            fs::read_to_string(&main)?,
-            configuration::FILE
-        );
-        self.write(&main, &text)?;
-        self.write(&self.note(Node::Primary), "")
-    }
-
-    async fn make_standby(&self, standby: Node) -> Result<()> {
-        if self.is_made(standby) {
-            return Ok(());
-        }
-        process::stop(self.stack, standby.process()).await?;
-        self.prepare_replication(standby).await?;
-        let folder = self.empty_folder(standby)?;
-        let mut command = self.program("pg_basebackup");
-        command.arg("--pgdata").arg(&folder).args([
-            "--wal-method=stream",
-            "--checkpoint=fast",
-            "--slot",
-            standby.name(),
-            "--dbname",
-            &configuration::upstream(self.stack, standby, &self.secret),
-        ]);
-        run(&mut command, "pg_basebackup")?;
-        self.write(&folder.join("standby.signal"), "")?;
-        self.write(&self.note(standby), "")
-    }
-
-    /// The role and the slot of a standby. Only run while commits wait for nobody.
-    async fn prepare_replication(&self, standby: Node) -> Result<()> {
-        let mut primary = connect(self.stack, Node::Primary, "postgres").await?;
-        let password = &self.secret.replication_password;
-        let role = format!(
-            "set synchronous_commit = local;
-             do $$ begin
-               if not exists (select from pg_roles where rolname = 'replicator') then
-                 create role replicator login replication;
-               end if;
-               alter role replicator password '{password}';
-             end $$"
-        );
-        primary.execute(role.as_str()).await?;
-        sqlx::query(
-            "select pg_create_physical_replication_slot($1, true) \
-             where not exists (select from pg_replication_slots where slot_name = $1)",
-        )
-        .bind(standby.name())
-        .execute(&mut primary)
-        .await?;
-        Ok(())
-    }
-
-    async fn start(&self, node: Node, commits: Commits) -> Result<bool> {
-        self.write_settings(node, commits)?;
+    /// Starts a node as the writer or as the standby of `upstream`. Answers whether it had to be.
+    pub(super) async fn start(
+        &self,
+        node: Node,
+        upstream: Option<Node>,
+        commits: Commits,
+    ) -> Result<bool> {
+        self.settle(node, upstream, commits)?;
         let mut service = Service::new(
             node.process(),
             self.installation.program("postgres"),
@@ -268,57 +203,35 @@ impl<'a> Cluster<'a> {
         fs::remove_file(&file).with_context(|| format!("Cannot remove {}.", file.display()))
     }
 
-    async fn wait_streaming(&self) -> Result<()> {
-        let mut primary = connect(self.stack, Node::Primary, "postgres").await?;
-        let begin = std::time::Instant::now();
-        loop {
-            let streaming: i64 = sqlx::query_scalar(
-                "select count(*) from pg_stat_replication \
-                 where state = 'streaming' and application_name in ('replica', 'fallback')",
-            )
-            .fetch_one(&mut primary)
-            .await?;
-            if streaming == 2 {
-                return Ok(());
-            }
-            if begin.elapsed() > PATIENCE {
-                bail!(
-                    "Only {streaming} of 2 standbys follow the primary. Their logs: cargo holdfast logs postgres-replica"
-                );
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+    /// Writes down whom a node follows, and tells it if it runs. What was altered by hand meanwhile
+    /// must not overrule it.
+    pub(super) fn settle(
+        &self,
+        node: Node,
+        upstream: Option<Node>,
+        commits: Commits,
+    ) -> Result<()> {
+        let text =
+            configuration::settings(self.stack, &self.secret, node, (upstream, commits));
+        self.write(&self.folder(node).join(configuration::FILE), &text)?;
+        let altered = self.folder(node).join(configuration::ALTERED);
+        let before = fs::read_to_string(&altered).unwrap_or_default();
+        let after = configuration::without_overruling(&before);
+        if after != before {
+            self.write(&altered, &after)?;
         }
-    }
-
-    fn reload(&self, node: Node) -> Result<()> {
-        let record =
-            process::running(self.stack, node.process()).context("The primary has ended.")?;
-        process::send(record.pid, Signal::Reload);
+        if let Some(record) = process::running(self.stack, node.process()) {
+            process::send(record.pid, Signal::Reload);
+        }
         Ok(())
     }
 
-    fn write_settings(&self, node: Node, commits: Commits) -> Result<()> {
-        let text = configuration::settings(self.stack, node, &self.secret, commits);
-        self.write(&self.folder(node).join(configuration::FILE), &text)
-    }
-
-    /// What an interrupted run left is no data yet.
-    fn empty_folder(&self, node: Node) -> Result<PathBuf> {
-        let folder = self.folder(node);
-        if folder.exists() {
-            fs::remove_dir_all(&folder)
-                .with_context(|| format!("Cannot clear {}.", folder.display()))?;
-        }
-        self.account.own_folder(&folder)?;
-        Ok(folder)
-    }
-
-    fn write(&self, path: &Path, text: &str) -> Result<()> {
+    pub(super) fn write(&self, path: &Path, text: &str) -> Result<()> {
         write_private(path, text.as_bytes())?;
         self.give(path)
     }
 
-    fn give(&self, path: &Path) -> Result<()> {
+    pub(super) fn give(&self, path: &Path) -> Result<()> {
         if let Some(user) = self.account.run_as() {
             std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid))?;
         }
@@ -338,15 +251,3 @@ fn outside_folder(stack: &Stack) -> PathBuf {
     PathBuf::from(format!("/var/tmp/holdfast-{}-{short}", stack.name()))
 }
 
-fn run(command: &mut Command, what: &str) -> Result<()> {
-    let output = command
-        .output()
-        .with_context(|| format!("Cannot run {what}."))?;
-    if !output.status.success() {
-        bail!(
-            "{what} failed: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        );
-    }
-    Ok(())
-}

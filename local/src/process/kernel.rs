@@ -19,6 +19,10 @@ pub enum Signal {
     Reload,
     /// SIGKILL.
     Kill,
+    /// SIGSTOP; the process stands still, its sockets stay open.
+    Freeze,
+    /// SIGCONT; it goes on as if nothing had been.
+    Thaw,
 }
 
 /// Sends a signal. A process that is gone is no error: the caller looks whether it is.
@@ -28,6 +32,8 @@ pub fn send(pid: u32, signal: Signal) {
         Signal::Interrupt => libc::SIGINT,
         Signal::Reload => libc::SIGHUP,
         Signal::Kill => libc::SIGKILL,
+        Signal::Freeze => libc::SIGSTOP,
+        Signal::Thaw => libc::SIGCONT,
     };
     let Ok(pid) = i32::try_from(pid) else { return };
     #[expect(
@@ -94,6 +100,7 @@ pub(super) fn in_own_session(command: &mut Command) {
 pub(super) struct Identity {
     pub(super) started_ticks: u64,
     pub(super) ended: bool,
+    pub(super) frozen: bool,
     session: u32,
 }
 
@@ -107,6 +114,7 @@ impl Identity {
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         Some(Self {
             ended: matches!(*fields.first()?, "Z" | "X"),
+            frozen: *fields.first()? == "T",
             session: fields.get(3)?.parse().ok()?,
             started_ticks: fields.get(19)?.parse().ok()?,
         })
@@ -137,6 +145,22 @@ pub(super) fn session_members(session: u32, folder: &Path) -> Vec<u32> {
                 .filter_map(|variable| variable.split_once('='))
                 .any(|(_, value)| Path::new(value).starts_with(folder))
         })
+        .collect()
+}
+
+/// The live processes of a program whose working folder is `folder`.
+pub(super) fn working_in(folder: &Path, program: &str) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .flatten()
+        .filter(|entry| fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == folder))
+        .filter(|entry| {
+            fs::read_to_string(entry.path().join("comm")).is_ok_and(|name| name.trim() == program)
+        })
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .filter(|pid| Identity::of(*pid).is_some_and(|process| !process.ended))
         .collect()
 }
 

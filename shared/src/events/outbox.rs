@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::domain::events::Queue;
 use crate::state::AppState;
-use crate::store::{StoreError, database, outbox};
+use crate::store::{PgConnection, StoreError, database, outbox};
 
 /// Unpublished events younger than this are left to the request that wrote them.
 const SETTLED_SECONDS: f64 = 5.0;
@@ -26,8 +26,11 @@ pub async fn publish(state: &AppState, aggregate: Uuid) {
 /// The database is away.
 pub async fn sweep(state: &AppState) -> Result<usize, StoreError> {
     let mut tx = state.database.begin().await?;
-    let aggregates =
-        outbox::unpublished_aggregates(&mut tx, SETTLED_SECONDS, AGGREGATES_PER_SWEEP).await?;
+    let left = async {
+        let left = outbox::unpublished_aggregates(&mut tx, SETTLED_SECONDS, AGGREGATES_PER_SWEEP);
+        Ok(left.await?)
+    };
+    let aggregates = database::within::<_, StoreError>(left).await?;
     database::commit(tx).await?;
     let mut published = 0;
     for aggregate in aggregates {
@@ -40,11 +43,21 @@ pub async fn sweep(state: &AppState) -> Result<usize, StoreError> {
 /// does not take. A kill between sending and marking sends again.
 async fn publish_aggregate(state: &AppState, aggregate: Uuid) -> Result<usize, StoreError> {
     let mut tx = state.database.begin().await?;
-    if !outbox::claim_aggregate(&mut tx, aggregate).await? {
+    let published = database::within(send_pending(state, &mut tx, aggregate)).await?;
+    database::commit(tx).await?;
+    Ok(published)
+}
+
+async fn send_pending(
+    state: &AppState,
+    tx: &mut PgConnection,
+    aggregate: Uuid,
+) -> Result<usize, StoreError> {
+    if !outbox::claim_aggregate(tx, aggregate).await? {
         return Ok(0);
     }
     let mut published = 0;
-    for pending in outbox::pending(&mut tx, aggregate).await? {
+    for pending in outbox::pending(tx, aggregate).await? {
         let Some(queue) = Queue::from_name(&pending.queue) else {
             continue;
         };
@@ -53,9 +66,8 @@ async fn publish_aggregate(state: &AppState, aggregate: Uuid) -> Result<usize, S
             tracing::warn!(queue = queue.name(), error = %error, "the event waits in the outbox");
             break;
         }
-        outbox::mark_published(&mut tx, envelope.id, queue.name()).await?;
+        outbox::mark_published(tx, envelope.id, queue.name()).await?;
         published += 1;
     }
-    database::commit(tx).await?;
     Ok(published)
 }

@@ -46,6 +46,7 @@ fn state() -> AppState {
 fn router() -> Router {
     let routes = Router::new()
         .route("/orders", get(async || "orders"))
+        .route("/reduced", get(reduced))
         .route(
             "/orders",
             post(async |Json(order): Json<Order>| Json(order)),
@@ -74,6 +75,12 @@ fn router() -> Router {
             get(async || Json(BTreeMap::from([([1, 2], "a key that is no text")]))),
         );
     service(routes, state())
+}
+
+/// Two things were away: the route itself tells of one of them.
+async fn reduced() -> ([(&'static str, &'static str); 1], &'static str) {
+    crate::context::degraded("database");
+    ([("x-degraded", "sessions")], "less")
 }
 
 async fn panics() -> String {
@@ -327,6 +334,15 @@ async fn every_answer_has_the_security_headers() {
         assert!(head(&response, "content-security-policy").contains("default-src 'none'"));
         assert!(head(&response, "strict-transport-security").contains("max-age"));
     }
+}
+
+#[tokio::test]
+async fn everything_that_was_missing_is_named_in_one_header() {
+    let request = Request::get("/reduced").body(Body::empty()).unwrap();
+    let headers = send(request).await.headers().clone();
+    assert_eq!(headers["x-degraded"], "database, sessions");
+    let request = Request::get("/orders").body(Body::empty()).unwrap();
+    assert!(send(request).await.headers().get("x-degraded").is_none());
 }
 
 #[tokio::test]

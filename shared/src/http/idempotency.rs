@@ -8,7 +8,10 @@ use serde::Serialize;
 
 use super::{ApiError, Kind};
 use crate::domain::idempotency::{Fingerprint, IdempotencyKey, SavedAnswer};
-use crate::store::idempotency::Claim;
+use crate::state::AppState;
+use crate::store::database::{self, Tx};
+use crate::store::idempotency::{self, Claim, Scope};
+use crate::store::StoreError;
 
 impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = ApiError;
@@ -98,6 +101,34 @@ pub fn answer_before(claim: Claim) -> Result<Option<Answer>, ApiError> {
             Err(ApiError::new(Kind::InProgress).retry_after(retry_after))
         }
         Claim::Mismatch => Err(ApiError::new(Kind::IdempotencyKeyReused)),
+    }
+}
+
+/// Commits what an answer reports, the answer stored with it. When the commit's own
+/// answer is lost, the key tells whether it happened; nothing is done again.
+///
+/// # Errors
+/// It did not happen, or that cannot be found out now.
+pub async fn commit(
+    state: &AppState,
+    tx: Tx,
+    scope: &Scope<'_>,
+    answer: Answer,
+) -> Result<Answer, ApiError> {
+    let lost = match database::commit(tx).await {
+        Ok(()) => return Ok(answer),
+        Err(lost @ StoreError::Unavailable(_)) => lost,
+        Err(error) => return Err(error.into()),
+    };
+    tracing::warn!(error = %lost, "the commit's answer is lost; asking for it by its key");
+    let mut tx = state.database.begin().await?;
+    let claim = async { Ok(idempotency::claim(&mut tx, scope).await?) };
+    match database::within::<_, StoreError>(claim).await? {
+        Claim::Finished(saved) => Ok(Answer {
+            saved,
+            replayed: false,
+        }),
+        _ => Err(lost.into()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What every request goes through, outermost first: context and one log line,
 //! headers, CORS, the deadline and panics, the body limit.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
@@ -24,6 +25,8 @@ use crate::telemetry;
 const BODY_LIMIT_BYTES: usize = 256 * 1024;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+const X_DEGRADED: HeaderName = HeaderName::from_static("x-degraded");
 
 /// Makes a function's routes a service: fallbacks, layers, state.
 pub fn service(routes: Router<AppState>, state: AppState) -> Router {
@@ -83,7 +86,8 @@ async fn edge(request: Request, next: Next) -> Response {
         request_id: request_id.clone(),
         deadline: Deadline::after(REQUEST_TIMEOUT),
     };
-    let mut response = context::scope(context, next.run(request)).await;
+    let work = context::noting_degradations(next.run(request));
+    let (mut response, degradations) = context::scope(context, work).await;
     telemetry::request(telemetry::Request {
         request_id: &request_id,
         method: method.as_str(),
@@ -92,7 +96,23 @@ async fn edge(request: Request, next: Next) -> Response {
         duration: started.elapsed(),
     });
     set_headers(&mut response, &request_id);
+    set_degraded(&mut response, degradations);
     response
+}
+
+/// Names what the answer was made without, beside what the route itself has named.
+fn set_degraded(response: &mut Response, noted: BTreeSet<&'static str>) {
+    let present = response.headers().get(X_DEGRADED).cloned();
+    let present = present.as_ref().and_then(|value| value.to_str().ok());
+    let present = present.into_iter().flat_map(|names| names.split(", "));
+    let names: BTreeSet<&str> = noted.into_iter().chain(present).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    if let Some(value) = HeaderValue::try_from(names.join(", "))
+        .ok()
+        .filter(|value| !value.is_empty())
+    {
+        response.headers_mut().insert(X_DEGRADED, value);
+    }
 }
 
 /// The routes' answer, or what to say when they panic or take too long.

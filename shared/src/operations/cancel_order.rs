@@ -63,40 +63,42 @@ async fn cancel_here(
     actor: Uuid,
 ) -> Result<Next, OperationError> {
     let mut tx = state.database.begin().await?;
-    let order = orders::lock(&mut tx, order_id)
-        .await?
-        .ok_or(OrderError::NotFound)?;
-    let next = match order.status {
-        OrderStatus::Cancelled => return Ok(Next::Nothing),
-        OrderStatus::PaymentPending => {
-            let attempt = payments::lock_latest(&mut tx, order_id).await?;
-            match attempt {
-                Some(attempt) if attempt.state == AttemptState::RequiresAction => {
-                    return Ok(Next::CancelPayment(attempt));
-                }
-                Some(attempt) if attempt.state == AttemptState::Pending => {
-                    record_payment(
-                        &mut tx,
-                        &order,
-                        &attempt,
-                        &Finding::Cancelled,
-                        Hears::ByMail,
-                    )
-                    .await?;
-                    Next::Nothing
-                }
-                _ => return Err(OrderError::Conflict(OUTCOME_UNKNOWN).into()),
-            }
-        }
-        OrderStatus::PaymentUnknown => return Err(OrderError::Conflict(OUTCOME_UNKNOWN).into()),
-        OrderStatus::Paid if !fulfilments::any_sent(&mut tx, order_id).await? => {
-            cancel_paid(&mut tx, &order, actor).await?
-        }
-        _ => return Err(OrderError::Conflict(NOT_NOW).into()),
-    };
+    let next = database::within(next(&mut tx, order_id, actor)).await?;
     database::commit(tx).await?;
     events::publish(state, order_id).await;
     Ok(next)
+}
+
+async fn next(
+    tx: &mut sqlx::PgConnection,
+    order_id: Uuid,
+    actor: Uuid,
+) -> Result<Next, OperationError> {
+    let order = orders::lock(tx, order_id)
+        .await?
+        .ok_or(OrderError::NotFound)?;
+    match order.status {
+        OrderStatus::Cancelled => Ok(Next::Nothing),
+        OrderStatus::PaymentPending => {
+            let attempt = payments::lock_latest(tx, order_id).await?;
+            match attempt {
+                Some(attempt) if attempt.state == AttemptState::RequiresAction => {
+                    Ok(Next::CancelPayment(attempt))
+                }
+                Some(attempt) if attempt.state == AttemptState::Pending => {
+                    let finding = Finding::Cancelled;
+                    record_payment(tx, &order, &attempt, &finding, Hears::ByMail).await?;
+                    Ok(Next::Nothing)
+                }
+                _ => Err(OrderError::Conflict(OUTCOME_UNKNOWN).into()),
+            }
+        }
+        OrderStatus::PaymentUnknown => Err(OrderError::Conflict(OUTCOME_UNKNOWN).into()),
+        OrderStatus::Paid if !fulfilments::any_sent(tx, order_id).await? => {
+            cancel_paid(tx, &order, actor).await
+        }
+        _ => Err(OrderError::Conflict(NOT_NOW).into()),
+    }
 }
 
 async fn cancel_paid(

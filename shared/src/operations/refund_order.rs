@@ -68,18 +68,24 @@ pub async fn attempt(state: &AppState, refund_id: Uuid) -> Result<(), OperationE
 /// The provider gave no answer, or the database's.
 pub async fn make(state: &AppState, refund_id: Uuid) -> Result<(), OperationError> {
     let mut tx = state.database.begin().await?;
-    let Some((order, refund)) = lock(&mut tx, refund_id).await? else {
-        return Ok(());
-    };
-    let payment = refunds::captured_payment(&mut tx, order.id).await?;
-    match (order.payment_method, payment) {
-        (PaymentMethodKind::Wallet, _) => {
+    let begun = database::within(async {
+        let Some((order, refund)) = lock(&mut tx, refund_id).await? else {
+            return Ok(None);
+        };
+        let payment = refunds::captured_payment(&mut tx, order.id).await?;
+        if order.payment_method == PaymentMethodKind::Wallet {
             credit_wallet(&mut tx, &order, &refund).await?;
             succeed(&mut tx, &order, &refund, None).await?;
-            database::commit(tx).await?;
         }
+        Ok::<_, OperationError>(Some((order, refund, payment)))
+    });
+    let Some((order, refund, payment)) = begun.await? else {
+        return Ok(());
+    };
+    database::commit(tx).await?;
+    match (order.payment_method, payment) {
+        (PaymentMethodKind::Wallet, _) => {}
         (PaymentMethodKind::Card, Some(payment_id)) => {
-            database::commit(tx).await?;
             let currency =
                 Currency::try_from(order.currency.trim()).unwrap_or(state.config.shop.currency);
             let amount = Money::new(refund.amount_minor, currency);
@@ -128,19 +134,22 @@ async fn record(
     made: Result<String, PaymentError>,
 ) -> Result<(), OperationError> {
     let mut tx = state.database.begin().await?;
-    let Some((order, refund)) = lock(&mut tx, refund_id).await? else {
-        return Ok(());
-    };
-    match made {
-        Ok(provider_refund_id) => {
-            succeed(&mut tx, &order, &refund, Some(&provider_refund_id)).await?
+    database::within(async {
+        let Some((order, refund)) = lock(&mut tx, refund_id).await? else {
+            return Ok(());
+        };
+        match made {
+            Ok(provider_refund_id) => {
+                succeed(&mut tx, &order, &refund, Some(&provider_refund_id)).await
+            }
+            Err(PaymentError::Refused(refusal)) => {
+                tracing::error!(order.id = %order.id, code = refusal.code, "the provider refused a refund");
+                fail(&mut tx, &order, &refund).await
+            }
+            Err(error) => Err(error.into()),
         }
-        Err(PaymentError::Refused(refusal)) => {
-            tracing::error!(order.id = %order.id, code = refusal.code, "the provider refused a refund");
-            fail(&mut tx, &order, &refund).await?;
-        }
-        Err(error) => return Err(error.into()),
-    }
+    })
+    .await?;
     Ok(database::commit(tx).await?)
 }
 

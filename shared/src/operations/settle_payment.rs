@@ -88,9 +88,6 @@ async fn lease(
     state: &AppState,
     order_id: Uuid,
 ) -> Result<Option<(Attempt, bool)>, OperationError> {
-    let mut tx = state.database.begin().await?;
-    orders::lock(&mut tx, order_id).await?;
-    let attempt = payments::lock_latest(&mut tx, order_id).await?;
     let waits = |attempt: &Attempt| {
         let open = matches!(
             attempt.state,
@@ -98,13 +95,22 @@ async fn lease(
         );
         open && !attempt.leased && attempt.method == PaymentMethodKind::Card
     };
-    let Some(attempt) = attempt.filter(waits) else {
-        return Ok(None);
-    };
-    payments::lease(&mut tx, attempt.id).await?;
+    let mut tx = state.database.begin().await?;
+    let leased = database::within(async {
+        orders::lock(&mut tx, order_id).await?;
+        let attempt = payments::lock_latest(&mut tx, order_id).await?;
+        let attempt = attempt.filter(waits);
+        if let Some(attempt) = &attempt {
+            payments::lease(&mut tx, attempt.id).await?;
+        }
+        Ok::<_, OperationError>(attempt)
+    });
+    let attempt = leased.await?;
     database::commit(tx).await?;
-    let certain = attempt.state == AttemptState::Pending;
-    Ok(Some((attempt, certain)))
+    Ok(attempt.map(|attempt| {
+        let certain = attempt.state == AttemptState::Pending;
+        (attempt, certain)
+    }))
 }
 
 /// Records a finding about an attempt, if it still is the order's latest.
@@ -119,14 +125,17 @@ pub async fn record(
     hears: Hears,
 ) -> Result<(), OperationError> {
     let mut tx = state.database.begin().await?;
-    let order = orders::lock(&mut tx, order_id).await?;
-    let attempt = payments::lock_latest(&mut tx, order_id)
-        .await?
-        .filter(|attempt| attempt.id == attempt_id);
-    let (Some(order), Some(attempt)) = (order, attempt) else {
-        return Ok(());
-    };
-    record_payment(&mut tx, &order, &attempt, finding, hears).await?;
+    database::within(async {
+        let order = orders::lock(&mut tx, order_id).await?;
+        let attempt = payments::lock_latest(&mut tx, order_id)
+            .await?
+            .filter(|attempt| attempt.id == attempt_id);
+        if let (Some(order), Some(attempt)) = (order, attempt) {
+            record_payment(&mut tx, &order, &attempt, finding, hears).await?;
+        }
+        Ok::<_, OperationError>(())
+    })
+    .await?;
     database::commit(tx).await?;
     events::publish(state, order_id).await;
     Ok(())
@@ -139,23 +148,29 @@ pub async fn record(
 /// The provider gave no answer, or the database's.
 pub async fn expire_reservation(state: &AppState, order_id: Uuid) -> Result<(), OperationError> {
     let mut tx = state.database.begin().await?;
-    let order = orders::lock(&mut tx, order_id).await?;
-    let attempt = payments::lock_latest(&mut tx, order_id).await?;
-    let (Some(order), Some(attempt)) = (order, attempt) else {
+    let expired = database::within(async {
+        let order = orders::lock(&mut tx, order_id).await?;
+        let attempt = payments::lock_latest(&mut tx, order_id).await?;
+        if let (Some(order), Some(attempt)) = (&order, &attempt)
+            // For another way to pay, which then was not taken.
+            && attempt.state == AttemptState::Cancelled
+        {
+            end(&mut tx, order, OrderStatus::Cancelled).await?;
+            outbox::add(&mut tx, order_id, &Event::OrderCancelled { order_id }).await?;
+        }
+        Ok::<_, OperationError>(order.and(attempt))
+    });
+    let Some(attempt) = expired.await? else {
         return Ok(());
     };
+    database::commit(tx).await?;
     match attempt.state {
         AttemptState::RequiresAction => {
-            database::commit(tx).await?;
             let payment_id = attempt.provider_payment_id.as_deref().unwrap_or_default();
             let finding = state.payments.cancel(payment_id).await?.into();
             record(state, order_id, attempt.id, &finding, Hears::ByMail).await
         }
-        // Cancelled for another way to pay, which then was not taken.
         AttemptState::Cancelled => {
-            end(&mut tx, &order, OrderStatus::Cancelled).await?;
-            outbox::add(&mut tx, order_id, &Event::OrderCancelled { order_id }).await?;
-            database::commit(tx).await?;
             events::publish(state, order_id).await;
             Ok(())
         }
@@ -173,25 +188,35 @@ pub async fn apply_webhook(
     provider_event_id: &str,
 ) -> Result<(), OperationError> {
     let mut tx = state.database.begin().await?;
-    let payload = webhooks::unapplied(&mut tx, provider_event_id).await?;
-    let Some(payload) = payload else {
+    let found = database::within(unapplied(&mut tx, provider_event_id)).await?;
+    let Some((event, order)) = found else {
         return Ok(());
-    };
-    let event: WebhookEvent = serde_json::from_value(payload)
-        .map_err(|error| StoreError::Defect(sqlx::Error::Decode(error.into())))?;
-    let order = match event.payment_id() {
-        Some(payment_id) => {
-            payments::order_of_payment(&mut tx, payment_id, event.attempt_id()).await?
-        }
-        None => None,
     };
     database::commit(tx).await?;
     if let (Some(payment_id), Some(order_id)) = (event.payment_id(), order) {
         ask_provider(state, order_id, payment_id, event.attempt_id()).await?;
     }
     let mut tx = state.database.begin().await?;
-    webhooks::mark_applied(&mut tx, provider_event_id).await?;
+    let marked = async { Ok(webhooks::mark_applied(&mut tx, provider_event_id).await?) };
+    database::within::<_, OperationError>(marked).await?;
     Ok(database::commit(tx).await?)
+}
+
+/// A webhook that was not applied yet, and the order whose payment it is about.
+async fn unapplied(
+    tx: &mut PgConnection,
+    provider_event_id: &str,
+) -> Result<Option<(WebhookEvent, Option<Uuid>)>, OperationError> {
+    let Some(payload) = webhooks::unapplied(tx, provider_event_id).await? else {
+        return Ok(None);
+    };
+    let event: WebhookEvent = serde_json::from_value(payload)
+        .map_err(|error| StoreError::Defect(sqlx::Error::Decode(error.into())))?;
+    let order = match event.payment_id() {
+        Some(payment_id) => payments::order_of_payment(tx, payment_id, event.attempt_id()).await?,
+        None => None,
+    };
+    Ok(Some((event, order)))
 }
 
 async fn ask_provider(
@@ -209,7 +234,8 @@ async fn ask_provider(
         return Ok(());
     }
     let mut tx = state.database.begin().await?;
-    let attempt = payments::lock_latest(&mut tx, order_id).await?;
+    let latest = async { Ok(payments::lock_latest(&mut tx, order_id).await?) };
+    let attempt = database::within::<_, OperationError>(latest).await?;
     database::commit(tx).await?;
     let about = |attempt: &Attempt| {
         attempt.provider_payment_id.as_deref() == Some(payment_id) || Some(attempt.id) == attempt_id

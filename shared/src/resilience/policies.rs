@@ -231,6 +231,23 @@ pub const VALIDATE_IDLE_AFTER: Duration = Duration::from_secs(5);
 /// How long that trial may take.
 pub const VALIDATE_TIMEOUT: Duration = Duration::from_millis(300);
 
+/// How long one database node is waited for when all are asked what they are.
+/// Less than an attempt to connect, so that what was found out is of use to it.
+pub const NODE_ANSWER_TIMEOUT: Duration = Duration::from_millis(600);
+
+/// Once a node that accepts writes has answered, the others get this long: an old
+/// primary that was just woken may be the first to answer.
+pub const NODE_ANSWER_GRACE: Duration = Duration::from_millis(200);
+
+/// A node that hung is waited for again after this long.
+pub const NODE_AVOIDED_FOR: Duration = Duration::from_secs(10);
+
+/// How long the nodes' roles are taken for granted.
+pub const NODE_ROLES_TTL: Duration = Duration::from_secs(1);
+
+/// A transaction that is given up after this long may have been cut off by a hung server.
+pub const TRANSACTION_SUSPECT_AFTER: Duration = Duration::from_secs(1);
+
 /// How long a secret's value is used before it is read again.
 pub const SECRET_TTL: Duration = Duration::from_secs(300);
 

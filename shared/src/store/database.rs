@@ -1,35 +1,29 @@
 //! The database's nodes: which one writes, which ones read, and their pools.
 
+mod discovery;
+mod node;
+mod topology;
+
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use serde::Deserialize;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
-use sqlx::{Executor, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::OnceCell;
 
 use super::StoreError;
 use crate::config::{Config, DatabaseConfig, DatabaseHost};
-use crate::providers::secrets::Secrets;
-use crate::resilience::policies::{STATEMENT_TIMEOUT, VALIDATE_IDLE_AFTER, VALIDATE_TIMEOUT};
+use crate::providers::secrets::{SecretError, Secrets};
+use crate::resilience::policies::{
+    SECRET_READ_PAUSE, TRANSACTION_SUSPECT_AFTER, policy,
+};
 use crate::resilience::{Intent, call};
+use crate::{clock, context};
+use node::{Login, Member};
+use topology::{Preference, Topology};
 
-/// The login that a function's secret holds.
-#[derive(Deserialize)]
-struct Login {
-    username: String,
-    password: String,
-}
-
-/// What a node says of itself.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct Role {
-    /// Whether it accepts writes.
-    pub writable: bool,
-    /// Its timeline; the higher one is the one that was promoted later.
-    pub timeline: i32,
-}
+pub use topology::Role;
 
 /// One node, as seen just now.
 #[derive(Debug)]
@@ -68,32 +62,31 @@ impl From<sqlx::Error> for NodeError {
     }
 }
 
-/// No node is known to accept writes.
-const NONE: usize = usize::MAX;
-
-/// A transaction, for functions that must name its type.
-pub type Tx = Transaction<'static, Postgres>;
-
 /// The database.
 #[derive(Clone)]
-pub struct Database {
+pub struct Database(Arc<Inner>);
+
+struct Inner {
     config: DatabaseConfig,
     secrets: Secrets,
     secret_id: String,
-    nodes: Arc<OnceCell<Vec<PgPool>>>,
-    writer: Arc<AtomicUsize>,
+    members: OnceCell<Vec<Arc<Member>>>,
+    topology: Topology,
+    /// When the login was last read because a node refused it, in seconds since 1970.
+    login_read_at: AtomicI64,
 }
 
 impl Database {
     /// The database that `config` names. Connects when it is first used.
     pub fn new(config: &Config, secrets: Secrets) -> Self {
-        Self {
+        Self(Arc::new(Inner {
             config: config.database.clone(),
             secrets,
             secret_id: config.secrets.database.clone(),
-            nodes: Arc::default(),
-            writer: Arc::new(AtomicUsize::new(NONE)),
-        }
+            members: OnceCell::new(),
+            topology: Topology::unknown(),
+            login_read_at: AtomicI64::new(0),
+        }))
     }
 
     /// Begins a transaction on the node that accepts writes. `begin` itself asks
@@ -101,11 +94,22 @@ impl Database {
     ///
     /// # Errors
     /// No node accepts writes, or none could be asked in time.
-    pub async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+    pub async fn begin(&self) -> Result<Tx, StoreError> {
+        let members = self.members().await?;
         let begun = call(Intent::DatabaseConnect, || async {
-            let writer = self.writer().await?;
-            let begun = writer.begin_with("begin read write").await;
-            begun.inspect_err(|_| self.writer.store(NONE, Ordering::Relaxed))
+            let writer = self.writer(members).await?;
+            let begin = |pool: PgPool| async move { pool.begin_with("begin read write").await };
+            match self.run_on(writer, begin).await {
+                Ok(transaction) => Ok(Tx::new(transaction, writer)),
+                Err(error) => {
+                    self.0.topology.forget();
+                    Err(if node::is_read_only(&error) {
+                        passing(error)
+                    } else {
+                        error
+                    })
+                }
+            }
         });
         Ok(begun.await?)
     }
@@ -119,11 +123,12 @@ impl Database {
     where
         F: Future<Output = Result<T, sqlx::Error>>,
     {
-        self.read_in_order(Order::ReplicasFirst, read).await
+        let (result, _) = self.read_in_order(Preference::Replicas, read).await?;
+        Ok(result)
     }
 
     /// Runs a read on the writer, for what its reader may just have written;
-    /// on a replica when no writer answers.
+    /// on a replica when no writer answers, and then notes `database` as degraded.
     ///
     /// # Errors
     /// As [`Database::read`].
@@ -131,29 +136,43 @@ impl Database {
     where
         F: Future<Output = Result<T, sqlx::Error>>,
     {
-        self.read_in_order(Order::WriterFirst, read).await
+        let (result, node) = self.read_in_order(Preference::Writer, read).await?;
+        if self.0.topology.writer() != Some(node) {
+            context::degraded(policy(Intent::DatabaseRead).dependency);
+        }
+        Ok(result)
     }
 
+    /// The result, and which node it is from. Each attempt begins with the node
+    /// after the one that failed; one where nobody listens costs no attempt.
     async fn read_in_order<T, F>(
         &self,
-        order: Order,
+        preference: Preference,
         read: impl Fn(PgPool) -> F,
-    ) -> Result<T, StoreError>
+    ) -> Result<(T, usize), StoreError>
     where
         F: Future<Output = Result<T, sqlx::Error>>,
     {
-        let nodes = self.nodes().await?;
-        if self.writer.load(Ordering::Relaxed) == NONE {
+        let members = self.members().await?;
+        if self.0.topology.is_older_than(preference.roles_ttl()) {
             // Only the order depends on it: a read goes on without a writer.
-            let _ = self.discover(nodes).await;
+            let _ = self.discover(members).await;
         }
-        let writer = self.writer.load(Ordering::Relaxed);
-        let mut candidates: Vec<usize> = (0..nodes.len()).collect();
-        candidates.sort_by_key(|&node| (node == writer) == (order == Order::ReplicasFirst));
-        let mut next = candidates.into_iter().cycle();
-        let result = call(Intent::DatabaseRead, || {
-            let node = next.next().unwrap_or_default();
-            read(nodes[node].clone())
+        let away: Vec<bool> = members.iter().map(|member| member.is_away()).collect();
+        let order = self.0.topology.order(preference, &away);
+        let tried = AtomicUsize::new(0);
+        let result = call(Intent::DatabaseRead, || async {
+            let mut result = Err(sqlx::Error::PoolClosed);
+            for _ in &order {
+                let node = order[tried.fetch_add(1, Ordering::Relaxed) % order.len()];
+                let read = self.run_on(&members[node], &read).await;
+                let refused = read.as_ref().is_err_and(node::is_refused);
+                result = read.map(|value| (value, node));
+                if !refused {
+                    break;
+                }
+            }
+            result
         });
         Ok(result.await?)
     }
@@ -163,8 +182,8 @@ impl Database {
     /// # Errors
     /// No node accepts writes.
     pub async fn warm_up(&self) -> Result<(), StoreError> {
-        let nodes = self.nodes().await?;
-        self.discover(nodes).await?;
+        let members = self.members().await?;
+        self.discover(members).await?;
         Ok(())
     }
 
@@ -173,10 +192,10 @@ impl Database {
     /// # Errors
     /// The login cannot be read.
     pub async fn roles(&self) -> Result<Vec<Node>, StoreError> {
-        let nodes = self.nodes().await?.iter().zip(&self.config.hosts);
-        let seen = nodes.map(async |(node, host)| {
+        let nodes = self.members().await?.iter().zip(&self.0.config.hosts);
+        let seen = nodes.map(async |(member, host)| {
             let started = Instant::now();
-            let role = ask(node).await.map_err(NodeError::from);
+            let role = member.ask().await.map_err(NodeError::from);
             Node {
                 host: host.clone(),
                 role,
@@ -186,122 +205,141 @@ impl Database {
         Ok(futures::future::join_all(seen).await)
     }
 
-    async fn writer(&self) -> Result<&PgPool, sqlx::Error> {
-        let nodes = self
-            .nodes()
-            .await
-            .map_err(|error| sqlx::Error::Configuration(error.into()))?;
-        let known = self.writer.load(Ordering::Relaxed);
-        let writer = if known == NONE {
-            self.discover(nodes).await?
-        } else {
-            known
+    async fn writer<'a>(&self, members: &'a [Arc<Member>]) -> Result<&'a Arc<Member>, sqlx::Error> {
+        let topology = &self.0.topology;
+        let is_old = topology.is_older_than(Preference::Writer.roles_ttl());
+        let known = topology
+            .writer()
+            .filter(|&node| !is_old && !members[node].is_away());
+        let writer = match known {
+            Some(writer) => writer,
+            None => self.discover(members).await?,
         };
-        Ok(&nodes[writer])
+        Ok(&members[writer])
     }
 
-    /// Finds the node that accepts writes: of several, the one on the highest timeline.
-    async fn discover(&self, nodes: &[PgPool]) -> Result<usize, sqlx::Error> {
-        let roles = ask_all(nodes).await;
-        let writable = roles.iter().enumerate().filter_map(|(node, role)| {
-            let role = role.as_ref().ok().filter(|role| role.writable)?;
-            Some((role.timeline, node))
-        });
-        // A tie goes to the node that was configured first.
-        let writer = writable.max_by_key(|&(timeline, node)| (timeline, usize::MAX - node));
-        let (_, writer) = writer.ok_or(sqlx::Error::PoolTimedOut)?;
-        self.writer.store(writer, Ordering::Relaxed);
-        Ok(writer)
+    async fn discover(&self, members: &[Arc<Member>]) -> Result<usize, sqlx::Error> {
+        let topology = &self.0.topology;
+        let answers = discovery::ask_all(members, topology.timeline()).await;
+        let refused = |answer: &discovery::Answer| {
+            answer.as_ref().is_err_and(node::is_login_refused)
+        };
+        if answers.iter().flatten().any(refused) {
+            self.renew_login(members).await;
+        }
+        let writer = topology.learn(&discovery::roles(&answers));
+        writer.ok_or_else(|| passing("no node accepts writes"))
     }
 
-    async fn nodes(&self) -> Result<&Vec<PgPool>, StoreError> {
-        self.nodes
-            .get_or_try_init(|| async {
-                let login: Login = self
-                    .secrets
-                    .json(&self.secret_id)
-                    .await
-                    .map_err(|error| StoreError::Unavailable(error.into()))?;
-                Ok(self
-                    .config
-                    .hosts
-                    .iter()
-                    .map(|host| pool(&self.config, host, &login))
-                    .collect())
-            })
-            .await
+    /// Does `work` on a node. A refused login is read again, for the next attempt.
+    async fn run_on<T, F>(
+        &self,
+        member: &Member,
+        work: impl FnOnce(PgPool) -> F,
+    ) -> Result<T, sqlx::Error>
+    where
+        F: Future<Output = Result<T, sqlx::Error>>,
+    {
+        let result = member.run(work).await;
+        match result {
+            Err(error) if node::is_login_refused(&error) => {
+                self.renew_login(self.members().await.map_err(passing)?)
+                    .await;
+                Err(passing(error))
+            }
+            result => result,
+        }
+    }
+
+    /// Reads the login from its secret, as it is now, for all new connections.
+    /// Not for every refusal: it may have been right.
+    async fn renew_login(&self, members: &[Arc<Member>]) {
+        let now = clock::now().unix_timestamp();
+        let last = self.0.login_read_at.swap(now, Ordering::Relaxed);
+        if u64::try_from(now - last).is_ok_and(|age| age < SECRET_READ_PAUSE.as_secs()) {
+            return;
+        }
+        let read = self.0.secrets.read(&self.0.secret_id).await.map(drop);
+        let login = match read {
+            Ok(()) => self.login().await,
+            Err(error) => Err(error),
+        };
+        match login {
+            Ok(login) => members.iter().for_each(|member| member.set_login(&login)),
+            Err(error) => tracing::warn!(error = %error, "the refused login cannot be read again"),
+        }
+    }
+
+    async fn login(&self) -> Result<Login, SecretError> {
+        self.0.secrets.json(&self.0.secret_id).await
+    }
+
+    async fn members(&self) -> Result<&[Arc<Member>], StoreError> {
+        let connect = || async {
+            let login = self.login().await.map_err(|error| StoreError::Unavailable(error.into()))?;
+            let config = &self.0.config;
+            let member = |host| Arc::new(Member::new(config, host, &login));
+            Ok::<_, StoreError>(config.hosts.iter().map(member).collect())
+        };
+        Ok(self.0.members.get_or_try_init(connect).await?)
     }
 }
 
-#[derive(PartialEq, Eq)]
-enum Order {
-    ReplicasFirst,
-    WriterFirst,
-}
-
-fn pool(config: &DatabaseConfig, host: &DatabaseHost, login: &Login) -> PgPool {
-    let options = PgConnectOptions::new_without_pgpass()
-        .host(&host.host)
-        .port(host.port)
-        .database(&config.name)
-        .username(&login.username)
-        .password(&login.password)
-        .application_name("holdfast")
-        .ssl_mode(if config.tls {
-            PgSslMode::VerifyFull
-        } else {
-            PgSslMode::Disable
-        });
-    PgPoolOptions::new()
-        .max_connections(config.pool_max)
-        .acquire_timeout(config.connect_timeout)
-        .idle_timeout(config.pool_idle)
-        // Its ping has no timeout and hangs on a half-open socket; ours has one.
-        .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
-            Box::pin(
-                async move { Ok(meta.idle_for < VALIDATE_IDLE_AFTER || answers(connection).await) },
-            )
-        })
-        // Not a start-up option, because RDS Proxy refuses those.
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                let statement =
-                    format!("set statement_timeout = {}", STATEMENT_TIMEOUT.as_millis());
-                connection.execute(statement.as_str()).await.map(drop)
-            })
-        })
-        .connect_lazy_with(options)
-}
-
-async fn answers(connection: &mut PgConnection) -> bool {
-    matches!(
-        tokio::time::timeout(VALIDATE_TIMEOUT, connection.execute("select 1")).await,
-        Ok(Ok(_))
-    )
-}
-
-async fn ask_all(nodes: &[PgPool]) -> Vec<Result<Role, sqlx::Error>> {
-    futures::future::join_all(nodes.iter().map(ask)).await
-}
-
-/// Asks a node for its role, briefly: a node that hangs is as good as gone.
-async fn ask(node: &PgPool) -> Result<Role, sqlx::Error> {
-    let question = sqlx::query_as(
-        "select not pg_is_in_recovery() and not current_setting('transaction_read_only')::bool as writable,
-             case when pg_is_in_recovery() then 0
-                 else ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int4 end as timeline",
-    )
-    .fetch_one(node);
-    let policy = crate::resilience::policies::policy(Intent::DatabaseConnect);
-    let timeout = Duration::from_millis(policy.attempt_timeout_ms.into());
-    tokio::time::timeout(timeout, question)
-        .await
-        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+/// A failure that another attempt may get round.
+fn passing(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::other(error))
 }
 
 /// What statements run on inside of a transaction.
 pub type Connection = PgConnection;
+
+/// A transaction on the node that accepts writes. Dropped, it is rolled back.
+pub struct Tx {
+    transaction: Transaction<'static, Postgres>,
+    open: Open,
+}
+
+impl Tx {
+    fn new(transaction: Transaction<'static, Postgres>, node: &Arc<Member>) -> Self {
+        Self {
+            transaction,
+            open: Open {
+                node: Arc::clone(node),
+                since: Instant::now(),
+                ended: false,
+            },
+        }
+    }
+}
+
+impl Deref for Tx {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.transaction
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+}
+
+/// The node of a transaction that has not ended.
+struct Open {
+    node: Arc<Member>,
+    since: Instant,
+    ended: bool,
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if !self.ended && self.since.elapsed() >= TRANSACTION_SUSPECT_AFTER {
+            self.node.avoid();
+        }
+    }
+}
 
 /// Runs what is done on an open transaction, for no longer than its policy and
 /// the deadline allow: a server that was frozen in the middle of it says nothing.
@@ -312,10 +350,7 @@ pub type Connection = PgConnection;
 pub async fn within<T, E: From<StoreError>>(
     work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
-    let policy = crate::resilience::policies::policy(Intent::DatabaseWrite);
-    let timeout = Duration::from_millis(policy.attempt_timeout_ms.into());
-    let timeout = timeout.min(crate::context::deadline().remaining());
-    match tokio::time::timeout(timeout, work).await {
+    match tokio::time::timeout(write_timeout(), work).await {
         Ok(result) => result,
         Err(elapsed) => Err(StoreError::Unavailable(elapsed.into()).into()),
     }
@@ -326,11 +361,21 @@ pub async fn within<T, E: From<StoreError>>(
 ///
 /// # Errors
 /// The database's.
-pub async fn commit(tx: Transaction<'static, Postgres>) -> Result<(), StoreError> {
-    let policy = crate::resilience::policies::policy(Intent::DatabaseWrite);
-    let timeout = Duration::from_millis(policy.attempt_timeout_ms.into());
-    match tokio::time::timeout(timeout, tx.commit()).await {
+pub async fn commit(tx: Tx) -> Result<(), StoreError> {
+    let Tx {
+        transaction,
+        mut open,
+    } = tx;
+    // From here on, the commit itself is watched.
+    open.ended = true;
+    let commit = open.node.watch(transaction.commit());
+    match tokio::time::timeout(write_timeout(), commit).await {
         Ok(committed) => Ok(committed?),
         Err(elapsed) => Err(StoreError::Unavailable(elapsed.into())),
     }
+}
+
+fn write_timeout() -> Duration {
+    let timeout = Duration::from_millis(policy(Intent::DatabaseWrite).attempt_timeout_ms.into());
+    timeout.min(context::deadline().remaining())
 }
