@@ -16,7 +16,7 @@ mod seed;
 mod steps;
 
 use clap::{Parser, Subcommand};
-use commands::{bench, check, down, logs, mail, openapi, serve, status, test, up};
+use commands::{bench, check, down, flags, logs, mail, openapi, serve, status, test, up};
 use local::Stack;
 use std::process::ExitCode;
 
@@ -51,6 +51,8 @@ enum Command {
     Logs(logs::Options),
     /// Lists the mails that were sent, or shows one
     Mail(mail::Options),
+    /// Shows the kill switches, or moves one
+    Flags(flags::Options),
     /// Runs every test against a stack of its own, which is gone afterwards
     Test(test::Options),
     /// Writes docs/openapi.json from the code
@@ -85,6 +87,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Status(options) => status::run(&stack, &options).await,
         Command::Logs(options) => logs::run(&stack, &options).await,
         Command::Mail(options) => mail::run(&stack, &options).await,
+        Command::Flags(options) => flags::run(&stack, &options).await,
         Command::Openapi => openapi::run(&stack).await,
         Command::Check => check::run(&stack).await,
         Command::Bench(options) => bench::run(&stack, &options).await,

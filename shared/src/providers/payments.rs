@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use self::answers::{Identified, Listed, Listing, MethodAnswer, PaymentIntent, outcome};
 use super::secrets::{SecretError, Secrets};
+use super::seconds;
 use crate::config::Config;
 use crate::domain::money::Money;
 use crate::resilience::{CallError, Intent, call};
@@ -351,6 +352,8 @@ impl Payments {
         }
         let response = http.send().await.map_err(PaymentError::from_transport)?;
         let status = response.status();
+        let retry_after = response.headers().get("retry-after");
+        let retry_after = seconds(retry_after.and_then(|value| value.to_str().ok()));
         let body = response
             .bytes()
             .await
@@ -358,7 +361,7 @@ impl Payments {
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|_| PaymentError::Unreadable);
         }
-        Err(PaymentError::from_answer(status, &body))
+        Err(PaymentError::from_answer(status, retry_after, &body))
     }
 }
 
