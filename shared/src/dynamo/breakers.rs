@@ -61,7 +61,8 @@ impl SharedBreakers {
         known.breakers.get(dependency.name())?.change.clone()
     }
 
-    /// Holds a breaker open or closed in every environment; `None` lets it go.
+    /// Holds a breaker open or closed in every environment; `None` lets it go. One that
+    /// was held closed is closed when it is let go.
     ///
     /// # Errors
     /// DynamoDB's.
@@ -79,9 +80,17 @@ impl SharedBreakers {
                 .expression_attribute_names("#forced", "forced")
                 .expression_attribute_values(":change", change.clone());
             let update = match forced {
-                Some(forced) => update
+                Some(Forced::Open) => update
                     .update_expression("set #change = :change, #forced = :forced")
-                    .expression_attribute_values(":forced", text(forced.name())),
+                    .expression_attribute_values(":forced", text(Forced::Open.name())),
+                Some(Forced::Closed) => update
+                    .update_expression(
+                        "set #change = :change, #forced = :forced, version = if_not_exists(version, :none) + :one \
+                         remove open_until_ms, prober, prober_until_ms",
+                    )
+                    .expression_attribute_values(":forced", text(Forced::Closed.name()))
+                    .expression_attribute_values(":none", number(0))
+                    .expression_attribute_values(":one", number(1)),
                 None => update.update_expression("set #change = :change remove #forced"),
             };
             update.send().await.map_err(AwsError::from)

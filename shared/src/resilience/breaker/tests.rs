@@ -132,6 +132,16 @@ fn operator_decides_and_gives_it_back() {
 }
 
 #[test]
+fn what_an_operator_closed_is_closed_when_it_is_let_go() {
+    let mut world = World::new();
+    world.open();
+    let closed = Shared { forced: Some(Forced::Closed), version: 1, open_until_ms: None };
+    assert_eq!(world.breaker.adopt(closed).unwrap().to, BreakerState::Closed);
+    world.breaker.adopt(Shared { forced: None, ..closed });
+    world.run(Outcome::Well);
+}
+
+#[test]
 fn older_news_is_no_news() {
     let mut world = World::new();
     world.breaker.wrote(3);
