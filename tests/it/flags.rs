@@ -25,7 +25,10 @@ async fn what_is_switched_off_answers_503_until_it_is_switched_on_again() {
     let shop = Shop::open().await;
     let off = switch(&shop, false).await.expect(200);
     assert_eq!(off.header("x-degraded"), "");
-    assert_eq!((&off.body["name"], &off.body["enabled"]), (&json!("uploads"), &json!(false)));
+    assert_eq!(
+        (&off.body["name"], &off.body["enabled"]),
+        (&json!("uploads"), &json!(false))
+    );
     assert!(off.body["updated_by"].is_string() && off.body["updated_at"].is_string());
     let refused = eventually("uploads are off", async || {
         let answer = announce(&shop).await;
@@ -42,7 +45,11 @@ async fn what_is_switched_off_answers_503_until_it_is_switched_on_again() {
     })
     .await;
     let listed = shop.admin.get("/admin/flags").await.expect(200).body;
-    let found = listed["items"].as_array().unwrap().iter().find(|flag| flag["name"] == "uploads");
+    let found = listed["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|flag| flag["name"] == "uploads");
     assert_eq!(found.unwrap()["reason"], "a test tries the switch");
 }
 
@@ -54,16 +61,31 @@ async fn switches_are_for_admins_and_need_a_name_and_a_reason() {
         let _ = shop.customer.get(path).await.expect(403);
     }
     let _ = shop.seller.put(UPLOADS, good()).await.expect(403);
-    let _ = shop.admin.put("/admin/flags/teleport", good()).await.expect(404);
+    let _ = shop
+        .admin
+        .put("/admin/flags/teleport", good())
+        .await
+        .expect(404);
     let _ = shop.admin.get("/admin/flags/teleport").await.expect(404);
-    for body in [json!({"enabled": true}), json!({"enabled": true, "reason": "  "})] {
+    for body in [
+        json!({"enabled": true}),
+        json!({"enabled": true, "reason": "  "}),
+    ] {
         let refused = shop.admin.put(UPLOADS, body).await.expect(422);
         assert_eq!(refused.body["errors"][0]["pointer"], "/reason");
     }
     let open = json!({"state": "open", "reason": "because"});
-    let _ = shop.admin.put("/admin/breakers/teleport", open).await.expect(404);
+    let _ = shop
+        .admin
+        .put("/admin/breakers/teleport", open)
+        .await
+        .expect(404);
     let odd = json!({"state": "ajar", "reason": "because"});
-    let _ = shop.admin.put("/admin/breakers/lambda", odd).await.expect(422);
+    let _ = shop
+        .admin
+        .put("/admin/breakers/lambda", odd)
+        .await
+        .expect(422);
 }
 
 /// How readiness shows the breaker of a dependency.
@@ -78,11 +100,20 @@ async fn operator_holds_a_breaker_open_and_lets_it_go() {
     // No other test of this stack depends on how `ops` reaches its objects.
     let set = async |state: &str| {
         let body = json!({"state": state, "reason": "a test tries the breaker"});
-        shop.admin.put("/admin/breakers/lambda", body).await.expect(200).body
+        shop.admin
+            .put("/admin/breakers/lambda", body)
+            .await
+            .expect(200)
+            .body
     };
     assert_eq!(set("open").await["state"], "held_open");
     let all = shop.admin.get("/admin/breakers").await.expect(200).body;
-    let shown = all["items"].as_array().unwrap().iter().find(|it| it["name"] == "lambda").unwrap();
+    let shown = all["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["name"] == "lambda")
+        .unwrap();
     assert_eq!(shown["reason"], "a test tries the breaker");
     eventually("it is let go", async || {
         (set("auto").await["state"] == "closed").then_some(())

@@ -58,7 +58,9 @@ struct Flag {
 pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
     let accounts = accounts::read(stack)?
         .context("This stack has no accounts yet. Start it: cargo holdfast up")?;
-    let api = Api::new(&stack.url(Port::Front))?.sign_in(&accounts.admin).await?;
+    let api = Api::new(&stack.url(Port::Front))?
+        .sign_in(&accounts.admin)
+        .await?;
     match &options.action {
         None | Some(Action::List) => {
             let step = "reading the switches";

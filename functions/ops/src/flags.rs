@@ -99,7 +99,9 @@ pub(crate) async fn get_flag(
 ) -> Result<Json<FlagView>, ApiError> {
     let wanted = Flag::from_name(&name).ok_or_else(ApiError::not_found)?;
     let all = state.flags.all().await?.into_iter();
-    let stored = all.filter(|(flag, _)| *flag == wanted).find_map(|(_, stored)| stored);
+    let stored = all
+        .filter(|(flag, _)| *flag == wanted)
+        .find_map(|(_, stored)| stored);
     Ok(Json(FlagView::of(wanted, stored)))
 }
 

@@ -37,11 +37,7 @@ pub(crate) fn change(admin: &Admin, reason: &str) -> Result<Change, ApiError> {
 
 /// Records what was done, and answers with how things stand. The switch holds already and says
 /// itself who moved it: without a database, when switches are needed most, the record is in the log alone.
-pub(crate) async fn recorded<T: Serialize>(
-    state: &AppState,
-    done: &Done<'_>,
-    view: T,
-) -> Response {
+pub(crate) async fn recorded<T: Serialize>(state: &AppState, done: &Done<'_>, view: T) -> Response {
     match record(state, done).await {
         Ok(()) => Json(view).into_response(),
         Err(error) => {

@@ -142,8 +142,9 @@ fn snapshot(items: Vec<Item>) -> Snapshot {
         let flag = name.strip_prefix(FLAG).and_then(Flag::from_name);
         let breaker = name.strip_prefix(BREAKER).and_then(Dependency::from_name);
         let read = match (flag, breaker) {
-            (Some(flag), _) => serde_dynamo::from_item(item)
-                .map(|it| drop(snapshot.flags.insert(flag.name(), it))),
+            (Some(flag), _) => {
+                serde_dynamo::from_item(item).map(|it| drop(snapshot.flags.insert(flag.name(), it)))
+            }
             (_, Some(breaker)) => serde_dynamo::from_item(item)
                 .map(|it| drop(snapshot.breakers.insert(breaker.name(), it))),
             (None, None) => Ok(()),

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::context::{self, Context};
 use crate::domain::events::{Envelope, Event, UnknownEvent};
-use crate::resilience::{Deadline, SharedState};
 use crate::resilience::policies::BATCH_TIMEOUT;
+use crate::resilience::{Deadline, SharedState};
 use crate::state::AppState;
 use crate::telemetry;
 

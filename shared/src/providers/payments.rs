@@ -18,8 +18,8 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use self::answers::{Identified, Listed, Listing, MethodAnswer, PaymentIntent, outcome};
-use super::secrets::{SecretError, Secrets};
 use super::seconds;
+use super::secrets::{SecretError, Secrets};
 use crate::config::Config;
 use crate::domain::money::Money;
 use crate::resilience::{CallError, Intent, call};

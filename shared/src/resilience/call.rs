@@ -9,9 +9,7 @@ use tokio::time::Instant;
 
 use super::breaker::Outcome;
 use super::breakers::Breakers;
-use super::policies::{
-    self, Intent, POLICIES, Policy, SLOW_PERCENT, WORTH_STARTING_PERCENT,
-};
+use super::policies::{self, Intent, POLICIES, Policy, SLOW_PERCENT, WORTH_STARTING_PERCENT};
 use crate::{clock, context};
 
 /// Whose fault a failure is, and so whether trying again can help.
@@ -115,9 +113,7 @@ where
     let policy = policies::policy(intent);
     let _permit = enter(policy).await?;
     let breakers = Breakers::here();
-    breakers
-        .budget(policy.dependency)
-        .earn(clock::now_ms());
+    breakers.budget(policy.dependency).earn(clock::now_ms());
     let worth_starting = percent(attempt_timeout(policy), WORTH_STARTING_PERCENT);
     if context::deadline().remaining() < worth_starting {
         return Err(not_started(policy, "too little time is left"));
@@ -147,10 +143,7 @@ where
 ///
 /// # Errors
 /// The attempt's error, a timeout, or a refusal to start.
-pub async fn probe<T, E, F>(
-    intent: Intent,
-    attempt: impl FnOnce() -> F,
-) -> Result<T, CallError<E>>
+pub async fn probe<T, E, F>(intent: Intent, attempt: impl FnOnce() -> F) -> Result<T, CallError<E>>
 where
     F: Future<Output = Result<T, E>>,
 {

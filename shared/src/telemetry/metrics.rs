@@ -31,7 +31,11 @@ fn line((dimension, value): (&str, &str), metrics: &[(&str, f64)]) -> Value {
         }),
     );
     line.insert(dimension.to_owned(), value.into());
-    line.extend(metrics.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+    line.extend(
+        metrics
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), json!(value))),
+    );
     Value::Object(line)
 }
 
@@ -46,7 +50,10 @@ mod tests {
         assert_eq!(directive["Namespace"], "Holdfast");
         assert_eq!(directive["Dimensions"], json!([["dependency"]]));
         assert_eq!(directive["Metrics"][0]["Name"], "BreakerOpen");
-        assert_eq!((&line["dependency"], &line["BreakerOpen"]), (&json!("payments"), &json!(1.0)));
+        assert_eq!(
+            (&line["dependency"], &line["BreakerOpen"]),
+            (&json!("payments"), &json!(1.0))
+        );
         assert!(line["_aws"]["Timestamp"].as_i64().unwrap() > 1_700_000_000_000);
     }
 }

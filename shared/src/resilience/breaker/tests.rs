@@ -68,7 +68,10 @@ fn failures_in_a_row_open_it_and_probes_in_a_row_close_it() {
     assert_eq!(world.state(), BreakerState::HalfOpen);
     world.run(Outcome::Well);
     let closed = world.run(Outcome::Well).unwrap();
-    assert_eq!((closed.from, closed.to), (BreakerState::HalfOpen, BreakerState::Closed));
+    assert_eq!(
+        (closed.from, closed.to),
+        (BreakerState::HalfOpen, BreakerState::Closed)
+    );
 }
 
 #[test]
@@ -119,7 +122,10 @@ fn cancelled_probe_gives_its_permit_back() {
 #[test]
 fn operator_decides_and_gives_it_back() {
     let mut world = World::new();
-    let forced = |forced| Shared { forced, ..Shared::default() };
+    let forced = |forced| Shared {
+        forced,
+        ..Shared::default()
+    };
     world.breaker.adopt(forced(Some(Forced::Open)));
     assert!(world.begin().is_none());
     world.breaker.adopt(forced(Some(Forced::Closed)));
@@ -135,9 +141,19 @@ fn operator_decides_and_gives_it_back() {
 fn what_an_operator_closed_is_closed_when_it_is_let_go() {
     let mut world = World::new();
     world.open();
-    let closed = Shared { forced: Some(Forced::Closed), version: 1, open_until_ms: None };
-    assert_eq!(world.breaker.adopt(closed).unwrap().to, BreakerState::Closed);
-    world.breaker.adopt(Shared { forced: None, ..closed });
+    let closed = Shared {
+        forced: Some(Forced::Closed),
+        version: 1,
+        open_until_ms: None,
+    };
+    assert_eq!(
+        world.breaker.adopt(closed).unwrap().to,
+        BreakerState::Closed
+    );
+    world.breaker.adopt(Shared {
+        forced: None,
+        ..closed
+    });
     world.run(Outcome::Well);
 }
 
@@ -145,7 +161,11 @@ fn what_an_operator_closed_is_closed_when_it_is_let_go() {
 fn older_news_is_no_news() {
     let mut world = World::new();
     world.breaker.wrote(3);
-    let open = |version| Shared { open_until_ms: Some(1_000), version, forced: None };
+    let open = |version| Shared {
+        open_until_ms: Some(1_000),
+        version,
+        forced: None,
+    };
     assert_eq!(world.breaker.adopt(open(3)), None);
     assert!(world.begin().is_some());
     assert_eq!(world.breaker.adopt(open(4)).unwrap().to, BreakerState::Open);

@@ -29,7 +29,14 @@ impl SharedState for Way {
 
     fn known(&self, dependency: Dependency) -> Option<Shared> {
         let here = !*self.table.is_away.lock().unwrap();
-        here.then(|| self.table.rows.lock().unwrap().get(&dependency).map(|row| row.0))?
+        here.then(|| {
+            self.table
+                .rows
+                .lock()
+                .unwrap()
+                .get(&dependency)
+                .map(|row| row.0)
+        })?
     }
 
     fn elect(&self, dependency: Dependency, until_ms: i64) -> BoxFuture<'_, Election> {
@@ -68,7 +75,11 @@ impl SharedState for Way {
                 return None;
             }
             *prober = None;
-            *shared = Shared { open_until_ms, version: version + 1, ..*shared };
+            *shared = Shared {
+                open_until_ms,
+                version: version + 1,
+                ..*shared
+            };
             Some(shared.version)
         }
         .boxed()
@@ -86,12 +97,20 @@ impl World {
         let (table, now_ms) = (Arc::<Table>::default(), Arc::new(Mutex::new(0)));
         let environment = |me| {
             let breakers = Breakers::default();
-            let way = Way { table: Arc::clone(&table), me, now_ms: Arc::clone(&now_ms) };
+            let way = Way {
+                table: Arc::clone(&table),
+                me,
+                now_ms: Arc::clone(&now_ms),
+            };
             let _ = breakers.shared.set(Arc::new(way));
             breakers
         };
         let environments = (0..count).map(environment).collect();
-        Self { table, environments, now_ms }
+        Self {
+            table,
+            environments,
+            now_ms,
+        }
     }
 
     fn now_ms(&self) -> i64 {
@@ -103,7 +122,9 @@ impl World {
     }
 
     async fn begin(&self, environment: usize) -> Option<Permit> {
-        self.environments[environment].admit(IT, self.now_ms()).await
+        self.environments[environment]
+            .admit(IT, self.now_ms())
+            .await
     }
 
     /// Whether the call was let through.
@@ -129,7 +150,11 @@ async fn what_one_environment_found_out_opens_the_others() {
     let world = World::of(2);
     world.open(0).await;
     assert!(!world.run(1, Outcome::Well).await);
-    assert_eq!(*world.table.writes.lock().unwrap(), 1, "written on the transition alone");
+    assert_eq!(
+        *world.table.writes.lock().unwrap(),
+        1,
+        "written on the transition alone"
+    );
 }
 
 #[tokio::test]
@@ -175,7 +200,10 @@ async fn without_the_table_each_environment_finds_out_by_itself() {
     for _ in 0..IT.policy().successes_to_close {
         assert!(world.run(0, Outcome::Well).await);
     }
-    assert_eq!(world.environments[0].guard(IT).0.state().0, BreakerState::Closed);
+    assert_eq!(
+        world.environments[0].guard(IT).0.state().0,
+        BreakerState::Closed
+    );
 }
 
 #[tokio::test]
@@ -195,14 +223,27 @@ async fn table_that_comes_back_wedges_nothing() {
 #[tokio::test]
 async fn operators_word_reaches_every_environment_and_every_dependency() {
     let world = World::of(2);
-    let forced = Shared { forced: Some(Forced::Open), ..Shared::default() };
+    let forced = Shared {
+        forced: Some(Forced::Open),
+        ..Shared::default()
+    };
     for dependency in [IT, Dependency::Objects] {
-        world.table.rows.lock().unwrap().insert(dependency, (forced, None));
+        world
+            .table
+            .rows
+            .lock()
+            .unwrap()
+            .insert(dependency, (forced, None));
         for breakers in &world.environments {
             assert!(breakers.admit(dependency, 0).await.is_none());
         }
     }
     world.table.rows.lock().unwrap().clear();
-    world.table.rows.lock().unwrap().insert(IT, Default::default());
+    world
+        .table
+        .rows
+        .lock()
+        .unwrap()
+        .insert(IT, Default::default());
     assert!(world.run(1, Outcome::Well).await);
 }

@@ -86,8 +86,10 @@ async fn open_breaker_refuses_at_once_and_says_that_nothing_was_done() {
     open(Intent::PaymentWrite).await;
     let started = Instant::now();
     // Writing and asking are one target: what one found out counts for the other.
-    let result: Result<(), CallError<Broken>> =
-        call(Intent::PaymentRead, || async { panic!("must not be called") }).await;
+    let result: Result<(), CallError<Broken>> = call(Intent::PaymentRead, || async {
+        panic!("must not be called")
+    })
+    .await;
     assert!(matches!(result, Err(CallError::NotStarted { .. })));
     assert_eq!(started.elapsed(), Duration::ZERO);
 }
@@ -102,8 +104,10 @@ async fn probe_asks_whatever_the_breaker_says() {
 #[tokio::test(start_paused = true)]
 async fn callers_fault_opens_nothing() {
     for _ in 0..20 {
-        let refused: Result<(), _> =
-            call(Intent::PaymentWrite, || async { Err(Broken(Class::Caller)) }).await;
+        let refused: Result<(), _> = call(Intent::PaymentWrite, || async {
+            Err(Broken(Class::Caller))
+        })
+        .await;
         assert!(matches!(refused, Err(CallError::Failed { .. })));
     }
 }
@@ -127,7 +131,10 @@ async fn slow_answers_open_it_too() {
 async fn breaker_that_opens_between_attempts_leaves_the_first_ones_error() {
     // Four failures, so that the next one opens it before its retry.
     for _ in 0..4 {
-        let _ = call(Intent::PaymentWrite, || async { Err::<(), _>(Broken(Class::Transient)) }).await;
+        let _ = call(Intent::PaymentWrite, || async {
+            Err::<(), _>(Broken(Class::Transient))
+        })
+        .await;
     }
     let tries = Cell::new(0);
     let result: Result<(), _> = call(Intent::PaymentRead, || {
@@ -135,15 +142,25 @@ async fn breaker_that_opens_between_attempts_leaves_the_first_ones_error() {
         async { Err(Broken(Class::Transient)) }
     })
     .await;
-    assert!(matches!(result, Err(CallError::Failed { .. })), "its outcome is not known");
+    assert!(
+        matches!(result, Err(CallError::Failed { .. })),
+        "its outcome is not known"
+    );
     assert_eq!(tries.get(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn cancelled_calls_count_for_nothing() {
     for _ in 0..20 {
-        let hanging = call(Intent::PaymentWrite, std::future::pending::<Result<(), Broken>>);
-        assert!(tokio::time::timeout(Duration::from_millis(1), hanging).await.is_err());
+        let hanging = call(
+            Intent::PaymentWrite,
+            std::future::pending::<Result<(), Broken>>,
+        );
+        assert!(
+            tokio::time::timeout(Duration::from_millis(1), hanging)
+                .await
+                .is_err()
+        );
     }
     let answer = call(Intent::PaymentWrite, || async { Ok::<_, Broken>(1) }).await;
     assert_eq!(answer.ok(), Some(1));
@@ -169,10 +186,16 @@ async fn what_could_not_finish_is_not_started() {
     let row = policies::policy(Intent::PaymentRead);
     let hardly = percent(attempt_timeout(row), WORTH_STARTING_PERCENT) / 2;
     let (tries, result) = within(hardly, Intent::PaymentRead).await;
-    assert!(matches!((tries, result), (0, Err(CallError::NotStarted { .. }))));
+    assert!(matches!(
+        (tries, result),
+        (0, Err(CallError::NotStarted { .. }))
+    ));
     // Enough for one attempt, and not for a second one.
     let (tries, result) = within(attempt_timeout(row), Intent::PaymentRead).await;
-    assert!(matches!((tries, result), (1, Err(CallError::Failed { .. }))));
+    assert!(matches!(
+        (tries, result),
+        (1, Err(CallError::Failed { .. }))
+    ));
 }
 
 #[tokio::test(start_paused = true)]
