@@ -17,6 +17,7 @@ mod steps;
 
 use clap::{Parser, Subcommand};
 use commands::{bench, check, db, down, logs, mail, openapi, serve, status, test, up};
+use commands::{bench, check, down, flags, logs, mail, openapi, serve, status, test, up};
 use local::Stack;
 use std::process::ExitCode;
 
@@ -53,6 +54,8 @@ enum Command {
     Mail(mail::Options),
     /// Shows the database's nodes, or makes one fail, take over or come back
     Db(db::Options),
+    /// Shows the kill switches, or moves one
+    Flags(flags::Options),
     /// Runs every test against a stack of its own, which is gone afterwards
     Test(test::Options),
     /// Writes docs/openapi.json from the code
@@ -88,6 +91,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Logs(options) => logs::run(&stack, &options).await,
         Command::Mail(options) => mail::run(&stack, &options).await,
         Command::Db(options) => db::run(&stack, &options).await,
+        Command::Flags(options) => flags::run(&stack, &options).await,
         Command::Openapi => openapi::run(&stack).await,
         Command::Check => check::run(&stack).await,
         Command::Bench(options) => bench::run(&stack, &options).await,

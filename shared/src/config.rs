@@ -31,6 +31,8 @@ pub struct Config {
     pub carts_table: String,
     /// The table of sessions.
     pub sessions_table: String,
+    /// The table of kill switches and breakers.
+    pub control_table: String,
     /// The queue of orders and payments.
     pub orders_queue_url: String,
     /// The queue of mail.
@@ -176,6 +178,7 @@ impl Config {
         let token_audience = reader.text("TOKEN_AUDIENCE");
         let payments_url = reader.text_or("STRIPE_BASE_URL", "https://api.stripe.com");
         let tables = (reader.text("CARTS_TABLE"), reader.text("SESSIONS_TABLE"));
+        let control_table = reader.text("CONTROL_TABLE");
         let queues = (
             reader.text("ORDERS_QUEUE_URL"),
             reader.text("MAIL_QUEUE_URL"),
@@ -193,6 +196,7 @@ impl Config {
             payments_url,
             carts_table: tables.0?,
             sessions_table: tables.1?,
+            control_table: control_table?,
             orders_queue_url: queues.0?,
             mail_queue_url: queues.1?,
             media: media?,

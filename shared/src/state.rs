@@ -8,6 +8,9 @@ use aws_config::{BehaviorVersion, SdkConfig};
 
 use crate::config::Config;
 use crate::dynamo::Tables;
+use crate::dynamo::breakers::SharedBreakers;
+use crate::dynamo::control::Control;
+use crate::dynamo::flags::Flags;
 use crate::dynamo::sessions::Sessions;
 use crate::http::ReadCache;
 use crate::providers::mail::Mail;
@@ -17,6 +20,7 @@ use crate::providers::probes::Probes;
 use crate::providers::queues::Queues;
 use crate::providers::secrets::Secrets;
 use crate::providers::signing::{Signer, Verifier};
+use crate::resilience::{self, SharedState};
 use crate::store::database::Database;
 use crate::store::last_good::LastGood;
 
@@ -32,6 +36,10 @@ pub struct Parts {
     pub tables: Tables,
     /// Sessions, on DynamoDB.
     pub sessions: Sessions,
+    /// Kill switches, on DynamoDB.
+    pub flags: Flags,
+    /// What the environments know of each other's breakers, on DynamoDB.
+    pub breakers: SharedBreakers,
     /// SQS.
     pub queues: Queues,
     /// SES.
@@ -93,10 +101,15 @@ impl AppState {
             &config.token_audience,
         );
         let tables = Tables::new(&aws, &config);
+        let control = Control::new(&tables);
+        let breakers = SharedBreakers::new(control.clone());
+        resilience::share_breakers(Arc::new(breakers.clone()));
         let objects = Objects::new(&aws, &config);
         Self(Arc::new(Parts {
             database: Database::new(&config, secrets.clone()),
             sessions: Sessions::new(&tables),
+            flags: Flags::new(control),
+            breakers,
             tables,
             queues: Queues::new(&aws, &config),
             mail: Mail::new(&aws, &config),
@@ -116,7 +129,11 @@ impl AppState {
     /// Touches what a request would need, so that the next one finds it warm.
     /// Failures are logged: a warm-up has nobody to tell.
     pub async fn warm_up(&self) {
-        let (pool, keys) = futures::join!(self.database.warm_up(), self.verifier.ring());
+        let (pool, keys, ()) = futures::join!(
+            self.database.warm_up(),
+            self.verifier.ring(),
+            self.breakers.refresh()
+        );
         if let Err(error) = pool {
             tracing::warn!(error = %error, "the pool could not be warmed");
         }

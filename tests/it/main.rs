@@ -13,6 +13,7 @@ mod alone;
 mod auth;
 mod buying;
 mod docs_page;
+mod flags;
 mod grants;
 mod mailer;
 mod offline;

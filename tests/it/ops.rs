@@ -69,6 +69,10 @@ async fn readiness_with_everything_gone_is_told_check_by_check() {
         assert_eq!(check.status, Condition::Unhealthy, "{name}");
         assert!(check.detail.is_some(), "{name}");
     }
+    // Asking whether it is there is no call that a breaker counts.
+    for name in ["dynamodb", "sqs", "s3", "payments"] {
+        assert_eq!(readiness.checks[name].breaker, "closed", "{name}");
+    }
 }
 
 /// AWS and the payment provider, where all answer and one refuses.
@@ -82,6 +86,9 @@ async fn everything_outside(request: Request) -> (StatusCode, String) {
             let error =
                 json!({"__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"});
             (StatusCode::BAD_REQUEST, error.to_string())
+        }
+        ("POST", _) if target == "DynamoDB_20120810.Scan" => {
+            (StatusCode::OK, json!({"Items": []}).to_string())
         }
         ("POST", _) if target == "secretsmanager.GetSecretValue" => {
             let login = json!({"username": "ops", "password": "secret"}).to_string();

@@ -16,21 +16,21 @@ const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// The API as one caller sees it.
 #[derive(Clone)]
-pub(super) struct Api {
+pub(crate) struct Api {
     http: Client,
     base: String,
     token: Option<String>,
 }
 
 /// An answer of the API.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) body: Value,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
 }
 
 impl Api {
     /// The API at an origin, for an anonymous caller.
-    pub(super) fn new(origin: &str) -> Result<Self> {
+    pub(crate) fn new(origin: &str) -> Result<Self> {
         let http = Client::builder().timeout(TIMEOUT).no_proxy().build()?;
         let base = format!("{}/api/v1", origin.trim_end_matches('/'));
         Ok(Self {
@@ -41,7 +41,7 @@ impl Api {
     }
 
     /// The same API for somebody who has signed in.
-    pub(super) async fn sign_in(&self, account: &Account) -> Result<Self> {
+    pub(crate) async fn sign_in(&self, account: &Account) -> Result<Self> {
         let step = format!("signing in as {}", account.email);
         let body = json!({"email": account.email, "password": account.password});
         let answer = self
@@ -59,17 +59,22 @@ impl Api {
     }
 
     /// Reads.
-    pub(super) async fn get(&self, path: &str) -> Result<Answer> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Answer> {
         send(|| self.request(Method::GET, path)).await
     }
 
     /// Writes.
-    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Answer> {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Answer> {
         send(|| self.request(Method::POST, path).json(body)).await
     }
 
+    /// Replaces.
+    pub(crate) async fn put(&self, path: &str, body: &Value) -> Result<Answer> {
+        send(|| self.request(Method::PUT, path).json(body)).await
+    }
+
     /// Writes once per key.
-    pub(super) async fn post_once(&self, path: &str, key: &str, body: &Value) -> Result<Answer> {
+    pub(crate) async fn post_once(&self, path: &str, key: &str, body: &Value) -> Result<Answer> {
         send(|| {
             self.request(Method::POST, path)
                 .header("idempotency-key", key)
@@ -79,7 +84,7 @@ impl Api {
     }
 
     /// A request to somewhere else, which is not told who we are.
-    pub(super) async fn elsewhere(
+    pub(crate) async fn elsewhere(
         &self,
         request: impl Fn(&Client) -> RequestBuilder,
     ) -> Result<Answer> {
@@ -100,7 +105,7 @@ impl Answer {
     ///
     /// # Errors
     /// Any other answer, with the step and what the API says about it.
-    pub(super) fn body(self, step: &str) -> Result<Value> {
+    pub(crate) fn body(self, step: &str) -> Result<Value> {
         if self.status.is_success() {
             return Ok(self.body);
         }

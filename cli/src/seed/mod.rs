@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result};
 use sqlx::PgPool;
 
-use api::Api;
+pub(crate) use api::Api;
 use catalogue::Catalogue;
 
 use crate::steps::accounts::Account;

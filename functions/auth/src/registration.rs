@@ -5,6 +5,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::domain::accounts::{Email, Name, NewPassword};
 use shared::domain::events::Event;
+use shared::domain::flags::Flag;
 use shared::domain::ids;
 use shared::domain::money::Currency;
 use shared::events;
@@ -67,6 +68,7 @@ pub(crate) async fn register(
     State(state): State<AppState>,
     Json(body): Json<Register>,
 ) -> Result<(StatusCode, Json<VerificationSent>), ApiError> {
+    state.flags.require(Flag::Registration).await?;
     let email = Email::try_from(body.email)?;
     let name = Name::try_from(body.name)?;
     let password = NewPassword::choose(body.password.into(), &email)?;

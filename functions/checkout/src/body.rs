@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use shared::domain::address::ShippingAddress;
 use shared::domain::cart::{Lines, Quantity};
 use shared::domain::catalogue::Sku;
+use shared::domain::flags::Flag;
 use shared::domain::money::{Currency, Money};
 use shared::domain::order::PaymentMethodKind;
 use shared::domain::payment::holds_card_number;
@@ -114,6 +115,12 @@ impl PaymentBody {
 
     /// What the provider is to charge. Somebody else's card is as absent as none.
     pub(crate) async fn tender(&self, state: &AppState, user_id: Uuid) -> Result<Tender, ApiError> {
+        state.flags.require(Flag::Checkout).await?;
+        let way = match self.method {
+            PaymentMethodKind::Card => Flag::CardPayments,
+            PaymentMethodKind::Wallet => Flag::Wallet,
+        };
+        state.flags.require(way).await?;
         let provider_method_id = match (&self.token, self.payment_method_id) {
             (Some(token), _) => token.clone(),
             (None, Some(id)) => {

@@ -4,6 +4,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::domain::cart::Quantity;
 use shared::domain::catalogue::Sku;
+use shared::domain::flags::Flag;
 use shared::dynamo::DynamoError;
 use shared::dynamo::carts::StoredLine;
 use shared::http::{Anyone, ApiError, Json, Kind, Path, Problem, User};
@@ -36,6 +37,7 @@ pub(crate) async fn put_line(
     Path((id, sku)): Path<(Uuid, Sku)>,
     Json(body): Json<CartLineBody>,
 ) -> Result<Json<CartView>, ApiError> {
+    state.flags.require(Flag::Carts).await?;
     let skus: &[String] = &[sku.to_string()];
     let offers = state
         .database
@@ -66,6 +68,7 @@ pub(crate) async fn delete_line(
     Anyone(user): Anyone,
     Path((id, sku)): Path<(Uuid, Sku)>,
 ) -> Result<Json<CartView>, ApiError> {
+    state.flags.require(Flag::Carts).await?;
     change(&state, user.as_ref(), id, |lines| {
         lines.retain(|line| line.sku != sku)
     })

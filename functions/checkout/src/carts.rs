@@ -5,6 +5,7 @@ use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use shared::domain::catalogue::Sku;
+use shared::domain::flags::Flag;
 use shared::domain::money::Money;
 use shared::domain::order::OrderError;
 use shared::domain::pricing::{self, Totals};
@@ -59,6 +60,7 @@ pub(crate) async fn post_cart(
     State(state): State<AppState>,
     Anyone(user): Anyone,
 ) -> Result<Response, ApiError> {
+    state.flags.require(Flag::Carts).await?;
     let cart = StoredCart::empty(user.map(|user| user.id()));
     match state.tables.put_cart(&cart).await {
         // The id is new, so a write that finds it is a repeat of our own.
@@ -116,6 +118,7 @@ pub(crate) async fn post_merge(
     Path(id): Path<Uuid>,
     Json(body): Json<MergeBody>,
 ) -> Result<Json<CartView>, ApiError> {
+    state.flags.require(Flag::Carts).await?;
     if id == body.into {
         return Err(ApiError::invalid("/into", "must be another cart"));
     }

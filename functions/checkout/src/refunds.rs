@@ -4,6 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use shared::domain::flags::Flag;
 use shared::domain::idempotency::IdempotencyKey;
 use shared::domain::ids;
 use shared::domain::money::Money;
@@ -62,6 +63,7 @@ pub(crate) async fn post_refund(
     Json(body): Json<RefundBody>,
 ) -> Result<Answer, ApiError> {
     check(&body, state.config.shop.currency)?;
+    state.flags.require(Flag::Refunds).await?;
     let fingerprint = fingerprint(&id.to_string(), &body)?;
     let scope = Scope {
         caller: user.id(),

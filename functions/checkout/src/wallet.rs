@@ -4,6 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use shared::domain::flags::Flag;
 use shared::domain::idempotency::IdempotencyKey;
 use shared::domain::money::{Currency, Money};
 use shared::http::idempotency::{Answer, answer_before, fingerprint};
@@ -130,6 +131,7 @@ pub(crate) async fn post_credit(
     Json(body): Json<CreditBody>,
 ) -> Result<Answer, ApiError> {
     check(&body, state.config.shop.currency)?;
+    state.flags.require(Flag::Wallet).await?;
     let fingerprint = fingerprint(&user_id.to_string(), &body)?;
     let scope = Scope {
         caller: admin.id(),

@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use shared::providers::probes::{ProbeError, Reached};
+use shared::resilience::Dependency;
 use shared::store::database::Node;
 use shared::store::migrations;
 
+use crate::breakers::state_of;
 use crate::readiness::{Check, Condition};
 
 /// The check that selling depends on.
 pub(crate) const PRIMARY: &str = "database_primary";
 
 impl Check {
-    pub(crate) fn new(status: Condition, latency: Duration) -> Self {
+    pub(crate) fn new(dependency: Dependency, status: Condition, latency: Duration) -> Self {
         Self {
             status,
+            breaker: state_of(dependency).to_owned(),
             latency_ms: (latency.as_secs_f64() * 10_000.0).round() / 10.0,
             detail: None,
         }
@@ -27,19 +30,29 @@ impl Check {
     }
 }
 
+fn primary(status: Condition, latency: Duration) -> Check {
+    Check::new(Dependency::DatabaseWriter, status, latency)
+}
+
 /// Something that is not the database.
-pub(crate) fn outside(answer: Result<Reached, ProbeError>, latency: Duration) -> Check {
+pub(crate) fn outside(
+    dependency: Dependency,
+    answer: Result<Reached, ProbeError>,
+    latency: Duration,
+) -> Check {
+    let check = |status| Check::new(dependency, status, latency);
     match answer {
-        Ok(Reached::Served) => Check::new(Condition::Healthy, latency),
-        Ok(Reached::Refused) => Check::new(Condition::Healthy, latency)
-            .detail("answers; this function may not look further"),
-        Err(error) => Check::new(Condition::Unhealthy, latency).detail(error.to_string()),
+        Ok(Reached::Served) => check(Condition::Healthy),
+        Ok(Reached::Refused) => {
+            check(Condition::Healthy).detail("answers; this function may not look further")
+        }
+        Err(error) => check(Condition::Unhealthy).detail(error.to_string()),
     }
 }
 
 /// No node could be asked.
 pub(crate) fn no_login(latency: Duration) -> BTreeMap<String, Check> {
-    let check = Check::new(Condition::Unhealthy, latency).detail("the login cannot be read");
+    let check = primary(Condition::Unhealthy, latency).detail("the login cannot be read");
     [(PRIMARY.to_owned(), check)].into()
 }
 
@@ -47,9 +60,9 @@ pub(crate) fn no_login(latency: Duration) -> BTreeMap<String, Check> {
 /// the writer is primary, the others are replica and fallback in their order.
 pub(crate) fn seats(mut nodes: Vec<Node>, schema: Option<i64>) -> BTreeMap<String, Check> {
     let slowest = nodes.iter().map(|node| node.latency).max();
-    let primary = match writer(&nodes) {
+    let check = match writer(&nodes) {
         Some(index) => with_schema(
-            Check::new(Condition::Healthy, nodes.remove(index).latency),
+            primary(Condition::Healthy, nodes.remove(index).latency),
             schema,
         ),
         None => {
@@ -57,7 +70,7 @@ pub(crate) fn seats(mut nodes: Vec<Node>, schema: Option<i64>) -> BTreeMap<Strin
             let silent = nodes.iter().position(|node| node.role.is_err());
             let latency = silent.map(|index| nodes.remove(index).latency);
             let latency = latency.or(slowest).unwrap_or_default();
-            Check::new(Condition::Unhealthy, latency).detail("no node accepts writes")
+            primary(Condition::Unhealthy, latency).detail("no node accepts writes")
         }
     };
     let others = nodes.iter().enumerate().map(|(index, node)| {
@@ -69,7 +82,7 @@ pub(crate) fn seats(mut nodes: Vec<Node>, schema: Option<i64>) -> BTreeMap<Strin
         (name, reader(node))
     });
     let mut checks: BTreeMap<_, _> = others.collect();
-    checks.insert(PRIMARY.to_owned(), primary);
+    checks.insert(PRIMARY.to_owned(), check);
     checks
 }
 
@@ -99,7 +112,7 @@ fn with_schema(check: Check, schema: Option<i64>) -> Check {
 }
 
 fn reader(node: &Node) -> Check {
-    let check = |status| Check::new(status, node.latency);
+    let check = |status| Check::new(Dependency::DatabaseReads, status, node.latency);
     match &node.role {
         Ok(role) if role.writable => {
             check(Condition::Degraded).detail("accepts writes on an old timeline")
@@ -209,10 +222,10 @@ mod tests {
     fn refusal_is_an_answer() {
         let latency = Duration::ZERO;
         assert_eq!(
-            outside(Ok(Reached::Refused), latency).status,
+            outside(Dependency::Objects, Ok(Reached::Refused), latency).status,
             Condition::Healthy
         );
-        let gone = outside(Err(ProbeError::TimedOut), latency);
+        let gone = outside(Dependency::Objects, Err(ProbeError::TimedOut), latency);
         assert_eq!(gone.status, Condition::Unhealthy);
         assert_eq!(gone.detail.as_deref(), Some("does not answer in time"));
     }

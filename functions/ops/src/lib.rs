@@ -1,11 +1,14 @@
-//! The routes of `ops`: health, the contract, the page that shows it, and
-//! whatever no other function takes, which is a 404.
+//! The routes of `ops`: health, kill switches, breakers, the contract, the page that
+//! shows it, and whatever no other function takes, which is a 404.
 #![recursion_limit = "256"]
 
+mod breakers;
 mod checks;
 mod documents;
+mod flags;
 mod health;
 mod readiness;
+mod switches;
 
 use axum::Router;
 use axum::routing::get;
@@ -22,6 +25,10 @@ pub fn routes() -> OpenApiRouter<AppState> {
     let under_base_path = OpenApiRouter::new()
         .routes(routes!(health::get_health))
         .routes(routes!(health::get_ready))
+        .routes(routes!(flags::get_flags))
+        .routes(routes!(flags::get_flag, flags::put_flag))
+        .routes(routes!(breakers::get_breakers))
+        .routes(routes!(breakers::put_breaker))
         .routes(routes!(documents::get_openapi));
     OpenApiRouter::new()
         .nest(BASE_PATH, under_base_path)

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 use shared::clock;
 use shared::providers::probes::ProbeError;
+use shared::resilience::{Dependency, SharedState};
 use shared::state::AppState;
 use shared::store::migrations;
 use time::OffsetDateTime;
@@ -51,6 +52,10 @@ pub struct Check {
     /// How long it took to find out, in milliseconds.
     #[schema(example = 1.4)]
     pub latency_ms: f64,
+    /// How the breaker in front of it stands: `closed`, `open` or `half_open`; `held_open` or
+    /// `held_closed` by an operator.
+    #[schema(example = "closed")]
+    pub breaker: String,
     /// What it said, for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
@@ -59,7 +64,7 @@ pub struct Check {
 /// Looks at everything.
 pub(crate) async fn look(state: &AppState) -> Readiness {
     let probes = &state.probes;
-    let (database, schema_version, dynamodb, sqs, s3, secretsmanager, payments) = futures::join!(
+    let (database, schema_version, dynamodb, sqs, s3, secretsmanager, payments, ()) = futures::join!(
         timed(state.database.roles()),
         schema_version(state),
         timed(probes.dynamodb()),
@@ -67,19 +72,21 @@ pub(crate) async fn look(state: &AppState) -> Readiness {
         timed(probes.s3()),
         timed(probes.secretsmanager()),
         timed(probes.payments()),
+        state.breakers.refresh(),
     );
     let mut checks = match database {
         (Ok(nodes), _) => seats(nodes, schema_version),
         (Err(_), latency) => no_login(latency),
     };
-    for (name, (answer, latency)) in [
-        ("dynamodb", dynamodb),
-        ("sqs", sqs),
-        ("s3", s3),
-        ("secretsmanager", secretsmanager),
-        ("payments", payments),
+    for (dependency, (answer, latency)) in [
+        (Dependency::Dynamo, dynamodb),
+        (Dependency::Queues, sqs),
+        (Dependency::Objects, s3),
+        (Dependency::Secrets, secretsmanager),
+        (Dependency::Payments, payments),
     ] {
-        checks.insert(name.to_owned(), outside(answer, latency));
+        let check = outside(dependency, answer, latency);
+        checks.insert(dependency.name().to_owned(), check);
     }
     sum_up(checks, schema_version)
 }
@@ -124,11 +131,18 @@ fn sum_up(checks: BTreeMap<String, Check>, schema_version: Option<i64>) -> Readi
 pub(crate) fn example() -> Readiness {
     let latency = Duration::from_micros(1_400);
     let mut checks = BTreeMap::new();
-    for name in [PRIMARY, "dynamodb", "sqs", "s3", "secretsmanager"] {
-        checks.insert(name.to_owned(), Check::new(Condition::Healthy, latency));
+    for (name, dependency) in [
+        (PRIMARY, Dependency::DatabaseWriter),
+        ("dynamodb", Dependency::Dynamo),
+        ("sqs", Dependency::Queues),
+        ("s3", Dependency::Objects),
+        ("secretsmanager", Dependency::Secrets),
+    ] {
+        let check = Check::new(dependency, Condition::Healthy, latency);
+        checks.insert(name.to_owned(), check);
     }
-    let gone = Err(ProbeError::TimedOut);
-    checks.insert("payments".to_owned(), outside(gone, latency));
+    let gone = outside(Dependency::Payments, Err(ProbeError::TimedOut), latency);
+    checks.insert("payments".to_owned(), gone);
     Readiness {
         timestamp: OffsetDateTime::UNIX_EPOCH,
         ..sum_up(checks, Some(migrations::built_for()))

@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::clock;
 use shared::domain::catalogue::{Alt, ByteSize, MediaType};
+use shared::domain::flags::Flag;
 use shared::domain::ids;
 use shared::http::{ApiError, Json, Path, Problem, Seller};
 use shared::state::AppState;
@@ -80,6 +81,7 @@ pub async fn post_image(
     seller: Seller,
     Json(body): Json<NewImageBody>,
 ) -> Result<(StatusCode, Json<AnnouncedImage>), ApiError> {
+    state.flags.require(Flag::Uploads).await?;
     let product = id(&product)?;
     let image_id = ids::new_id();
     let object_key = format!(

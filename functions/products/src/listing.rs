@@ -5,6 +5,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use shared::domain::catalogue::{Slug, Sort};
+use shared::domain::flags::Flag;
 use shared::http::idempotency::fingerprint;
 use shared::http::{ApiError, Kind, Page, PageQuery, Problem, Query, Representation};
 use shared::state::AppState;
@@ -65,6 +66,9 @@ pub async fn list_products(
     Query(page): Query<PageQuery>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    if filters.q.is_some() {
+        state.flags.require(Flag::Search).await?;
+    }
     // Of what was understood, so that made-up parameters do not get past the cache.
     let key = format!("products?{filters:?}{page:?}");
     let read = async || {

@@ -6,6 +6,7 @@ pub mod address;
 pub mod cart;
 pub mod catalogue;
 pub mod events;
+pub mod flags;
 pub mod idempotency;
 pub mod ids;
 pub mod money;

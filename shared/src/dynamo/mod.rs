@@ -1,6 +1,9 @@
 //! Tables on DynamoDB. They make things faster or reachable, never correct.
 
+pub mod breakers;
 pub mod carts;
+pub mod control;
+pub mod flags;
 pub mod sessions;
 
 use aws_config::SdkConfig;
@@ -60,6 +63,8 @@ pub struct Tables {
     pub(crate) carts: String,
     /// The table of sessions.
     pub(crate) sessions: String,
+    /// The table of kill switches and breakers.
+    pub(crate) control: String,
 }
 
 impl Tables {
@@ -70,6 +75,7 @@ impl Tables {
             client: Client::new(aws),
             carts,
             sessions,
+            control: config.control_table.clone(),
         }
     }
 }

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::context::{self, Context};
 use crate::domain::events::{Envelope, Event, UnknownEvent};
-use crate::resilience::Deadline;
 use crate::resilience::policies::BATCH_TIMEOUT;
+use crate::resilience::{Deadline, SharedState};
 use crate::state::AppState;
 use crate::telemetry;
 
@@ -118,6 +118,8 @@ where
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| {
         let (state, handle) = (&state, &handle);
         async move {
+            // Nobody waits for a batch as for a request, so it knows what operators want.
+            state.breakers.refresh().await;
             let run = |envelope, event| handle(state.clone(), envelope, event);
             Ok::<_, Error>(handle_batch(event.payload, run).await)
         }

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::{ApiError, Kind};
 use crate::domain::accounts::AccountError;
 use crate::domain::catalogue::CatalogueError;
+use crate::domain::flags::FeatureDisabled;
 use crate::domain::order::OrderError;
 use crate::dynamo::DynamoError;
 use crate::operations::OperationError;
@@ -13,6 +14,7 @@ use crate::providers::passwords::PasswordError;
 use crate::providers::payments::PaymentError;
 use crate::providers::secrets::SecretError;
 use crate::providers::signing::{SignError, TokenError};
+use crate::resilience::policies::DISABLED_RETRY_AFTER;
 use crate::store::{ChangeError, StoreError};
 
 impl From<StoreError> for ApiError {
@@ -65,6 +67,14 @@ impl From<DynamoError> for ApiError {
             DynamoError::ConditionFailed => Self::new(Kind::Conflict),
             DynamoError::Defect(_) => Self::internal(error),
         }
+    }
+}
+
+impl From<FeatureDisabled> for ApiError {
+    fn from(FeatureDisabled(flag): FeatureDisabled) -> Self {
+        Self::new(Kind::FeatureDisabled)
+            .member("feature", flag.name())
+            .retry_after(DISABLED_RETRY_AFTER)
     }
 }
 

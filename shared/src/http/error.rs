@@ -62,6 +62,8 @@ pub enum Kind {
     Unavailable,
     /// The answer was not ready before the deadline.
     Timeout,
+    /// An operator has switched the feature off.
+    FeatureDisabled,
 }
 
 impl Kind {
@@ -94,6 +96,7 @@ impl Kind {
             Self::Internal => ("internal", S::INTERNAL_SERVER_ERROR, "Something broke on our side"),
             Self::Unavailable => ("unavailable", S::SERVICE_UNAVAILABLE, "Not available right now"),
             Self::Timeout => ("timeout", S::SERVICE_UNAVAILABLE, "It took too long"),
+            Self::FeatureDisabled => ("feature-disabled", S::SERVICE_UNAVAILABLE, "This is switched off for now"),
         }
     }
 }

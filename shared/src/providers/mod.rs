@@ -10,6 +10,8 @@ pub mod queues;
 pub mod secrets;
 pub mod signing;
 
+use std::time::Duration;
+
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 
@@ -23,6 +25,7 @@ pub struct AwsError {
     pub code: String,
     /// The HTTP status; absent when there was no answer.
     pub status: Option<u16>,
+    retry_after: Option<Duration>,
     #[source]
     source: Box<dyn std::error::Error + Send + Sync>,
 }
@@ -41,6 +44,15 @@ impl Classify for AwsError {
             Some(_) => Class::Caller,
         }
     }
+
+    fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+/// The value of a `Retry-After` in seconds; its other form, a date, is of no use to a retry.
+fn seconds(retry_after: Option<&str>) -> Option<Duration> {
+    retry_after?.trim().parse().ok().map(Duration::from_secs)
 }
 
 impl AwsError {
@@ -49,6 +61,7 @@ impl AwsError {
         Self {
             code: "broke off".to_owned(),
             status: None,
+            retry_after: None,
             source: Box::new(source),
         }
     }
@@ -62,6 +75,9 @@ where
         let status = error
             .raw_response()
             .map(|response| response.status().as_u16());
+        let retry_after = error
+            .raw_response()
+            .and_then(|response| seconds(response.headers().get("retry-after")));
         let code = error
             .as_service_error()
             .and_then(|service| service.code())
@@ -79,6 +95,7 @@ where
         Self {
             code,
             status,
+            retry_after,
             source: Box::new(error),
         }
     }

@@ -18,6 +18,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use self::answers::{Identified, Listed, Listing, MethodAnswer, Pages, PaymentIntent, outcome};
+use super::seconds;
 use super::secrets::{SecretError, Secrets};
 use crate::config::Config;
 use crate::domain::money::Money;
@@ -381,6 +382,8 @@ impl Payments {
         }
         let response = http.send().await.map_err(PaymentError::from_transport)?;
         let status = response.status();
+        let retry_after = response.headers().get("retry-after");
+        let retry_after = seconds(retry_after.and_then(|value| value.to_str().ok()));
         let body = response
             .bytes()
             .await
@@ -388,7 +391,7 @@ impl Payments {
         if status.is_success() {
             return serde_json::from_slice(&body).map_err(|_| PaymentError::Unreadable);
         }
-        Err(PaymentError::from_answer(status, &body))
+        Err(PaymentError::from_answer(status, retry_after, &body))
     }
 }
 

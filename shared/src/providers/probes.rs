@@ -1,4 +1,5 @@
-//! Asks what is outside whether it is there, with the least that gets an answer.
+//! Asks what is outside whether it is there, with the least that gets an answer, and
+//! whatever its breaker says: how that stands is shown beside it.
 //! Used by readiness alone, so the clients are made when first asked.
 
 use std::sync::OnceLock;
@@ -8,7 +9,7 @@ use aws_config::SdkConfig;
 use super::AwsError;
 use super::secrets::{SecretError, Secrets};
 use crate::config::Config;
-use crate::resilience::{CallError, Class, Classify, Intent, call};
+use crate::resilience::{CallError, Intent, probe};
 
 /// What a dependency that is there said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl Probes {
     /// It is gone, or the table is.
     pub async fn dynamodb(&self) -> Result<Reached, ProbeError> {
         let client = &self.clients().dynamodb;
-        let asked = call(Intent::DynamoRead, || async {
+        let asked = probe(Intent::DynamoRead, || async {
             let question = client.describe_table().table_name(&self.carts_table);
             question.send().await.map(drop).map_err(AwsError::from)
         });
@@ -88,7 +89,7 @@ impl Probes {
     /// It is gone, or the queue is.
     pub async fn sqs(&self) -> Result<Reached, ProbeError> {
         let client = &self.clients().sqs;
-        let asked = call(Intent::QueueSend, || async {
+        let asked = probe(Intent::QueueSend, || async {
             let question = client
                 .get_queue_attributes()
                 .queue_url(&self.orders_queue_url);
@@ -103,7 +104,7 @@ impl Probes {
     /// It is gone, or the bucket is.
     pub async fn s3(&self) -> Result<Reached, ProbeError> {
         let client = &self.clients().s3;
-        let asked = call(Intent::ObjectRead, || async {
+        let asked = probe(Intent::ObjectRead, || async {
             let question = client.head_bucket().bucket(&self.media_bucket);
             question.send().await.map(drop).map_err(AwsError::from)
         });
@@ -129,7 +130,7 @@ impl Probes {
     pub async fn payments(&self) -> Result<Reached, ProbeError> {
         let client = &self.clients().http;
         let url = format!("{}/v1/balance", self.payments_url.trim_end_matches('/'));
-        let asked = call(Intent::PaymentRead, || async {
+        let asked = probe(Intent::PaymentRead, || async {
             let answer = client.get(&url).send().await.map_err(|_| Gone::Silent)?;
             let status = answer.status().as_u16();
             if status >= 500 {
@@ -186,10 +187,4 @@ enum Gone {
     Silent,
     #[error("answers {0}")]
     Answered(u16),
-}
-
-impl Classify for Gone {
-    fn class(&self) -> Class {
-        Class::Transient
-    }
 }

@@ -1,13 +1,16 @@
-//! The one way to call something outside: bulkhead, retry, attempt timeout,
-//! all within the deadline in force.
+//! The one way to call something outside. From the outside in: the deadline in
+//! force, the bulkhead, retries within their budget, the breaker, one attempt's timeout.
 
 use std::time::Duration;
 
 use rand::Rng;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 
-use super::policies::{self, Intent, POLICIES, Policy};
-use crate::context;
+use super::breaker::Outcome;
+use super::breakers::Breakers;
+use super::policies::{self, Intent, POLICIES, Policy, SLOW_PERCENT, WORTH_STARTING_PERCENT};
+use crate::{clock, context};
 
 /// Whose fault a failure is, and so whether trying again can help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,11 @@ pub enum Class {
 pub trait Classify {
     /// The failure's class.
     fn class(&self) -> Class;
+
+    /// How long the dependency asked to be left alone, if it did.
+    fn retry_after(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// Why a call has no result.
@@ -45,7 +53,8 @@ pub enum CallError<E> {
         /// The dependency's name.
         dependency: &'static str,
     },
-    /// The call was not made: the deadline has passed or too many calls are under way.
+    /// The call was not made, not even once: too little time is left, too many calls are
+    /// under way, or its breaker is open.
     #[error("{dependency} was not called: {reason}")]
     NotStarted {
         /// The dependency's name.
@@ -65,6 +74,19 @@ impl<E: Classify> CallError<E> {
     }
 }
 
+impl<E: Classify> Classify for CallError<E> {
+    fn class(&self) -> Class {
+        Self::class(self)
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Failed { source, .. } => source.retry_after(),
+            Self::TimedOut { .. } | Self::NotStarted { .. } => None,
+        }
+    }
+}
+
 static BULKHEADS: [Semaphore; POLICIES.len()] = {
     let mut bulkheads = [const { Semaphore::const_new(0) }; POLICIES.len()];
     let mut index = 0;
@@ -78,8 +100,8 @@ static BULKHEADS: [Semaphore; POLICIES.len()] = {
 /// Calls `attempt` under the policy of `intent`.
 ///
 /// # Errors
-/// The last attempt's error, a timeout, or a refusal to start. An attempt that
-/// could not finish before the deadline is not started.
+/// The last attempt's error, a timeout, or a refusal to start. [`CallError::NotStarted`]
+/// proves that no attempt was made.
 pub async fn call<T, E, F>(
     intent: Intent,
     mut attempt: impl FnMut() -> F,
@@ -89,37 +111,133 @@ where
     F: Future<Output = Result<T, E>>,
 {
     let policy = policies::policy(intent);
-    let dependency = policy.dependency;
-    let not_started = |reason| CallError::NotStarted { dependency, reason };
-    let _permit = tokio::time::timeout(
-        context::deadline().remaining(),
-        BULKHEADS[intent as usize].acquire(),
-    )
-    .await
-    .map_err(|_| not_started("its bulkhead is full"))?;
-    let mut tried = 0;
-    loop {
-        let remaining = context::deadline().remaining();
-        if remaining.is_zero() {
-            return Err(not_started("the deadline has passed"));
-        }
-        tried += 1;
-        let timeout = remaining.min(Duration::from_millis(policy.attempt_timeout_ms.into()));
-        let error = match tokio::time::timeout(timeout, attempt()).await {
-            Ok(Ok(value)) => return Ok(value),
-            Ok(Err(source)) => CallError::Failed { dependency, source },
-            Err(_) => CallError::TimedOut { dependency },
-        };
-        let pause = backoff(policy, tried);
-        if tried >= policy.attempts_max
-            || error.class() != Class::Transient
-            || pause >= context::deadline().remaining()
-        {
-            return Err(error);
-        }
+    let _permit = enter(policy).await?;
+    let breakers = Breakers::here();
+    breakers.budget(policy.dependency).earn(clock::now_ms());
+    let worth_starting = percent(attempt_timeout(policy), WORTH_STARTING_PERCENT);
+    if context::deadline().remaining() < worth_starting {
+        return Err(not_started(policy, "too little time is left"));
+    }
+    let mut error = match attempt_once(&breakers, policy, &mut attempt).await {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    let mut tried = 1;
+    while let Some(pause) = pause_before_retry(&breakers, policy, &error, tried) {
+        let dependency = policy.dependency.name();
         tracing::warn!(dependency, attempt = tried, error = %error, "trying again");
         tokio::time::sleep(pause).await;
+        tried += 1;
+        error = match attempt_once(&breakers, policy, &mut attempt).await {
+            Ok(value) => return Ok(value),
+            // Only what the attempt before came to is known.
+            Err(CallError::NotStarted { .. }) => return Err(error),
+            Err(error) => error,
+        };
     }
+    Err(error)
+}
+
+/// Calls `attempt` once within the timeout of `intent`, whatever its breaker says and without
+/// telling it: for asking whether a dependency is there.
+///
+/// # Errors
+/// The attempt's error, a timeout, or a refusal to start.
+pub async fn probe<T, E, F>(intent: Intent, attempt: impl FnOnce() -> F) -> Result<T, CallError<E>>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    let policy = policies::policy(intent);
+    let _permit = enter(policy).await?;
+    let timeout = attempt_timeout(policy).min(context::deadline().remaining());
+    let dependency = policy.dependency.name();
+    match tokio::time::timeout(timeout, attempt()).await {
+        Ok(result) => result.map_err(|source| CallError::Failed { dependency, source }),
+        Err(_) => Err(CallError::TimedOut { dependency }),
+    }
+}
+
+/// A place in the bulkhead. Whoever would get one too late for an attempt gets none,
+/// while there is time to answer something else.
+async fn enter<E>(policy: &Policy) -> Result<SemaphorePermit<'static>, CallError<E>> {
+    let remaining = context::deadline().remaining();
+    let wait = remaining.saturating_sub(attempt_timeout(policy));
+    let place = BULKHEADS[policy.intent as usize].acquire();
+    match tokio::time::timeout(wait, place).await {
+        Ok(Ok(permit)) => Ok(permit),
+        Ok(Err(_)) | Err(_) => Err(not_started(policy, "its bulkhead is full")),
+    }
+}
+
+async fn attempt_once<T, E, F>(
+    breakers: &Breakers,
+    policy: &Policy,
+    attempt: &mut impl FnMut() -> F,
+) -> Result<T, CallError<E>>
+where
+    E: Classify,
+    F: Future<Output = Result<T, E>>,
+{
+    let Some(permit) = breakers.admit(policy.dependency, clock::now_ms()).await else {
+        return Err(not_started(policy, "its breaker is open"));
+    };
+    let full = attempt_timeout(policy);
+    let timeout = full.min(context::deadline().remaining());
+    let dependency = policy.dependency.name();
+    let began = Instant::now();
+    let result = match tokio::time::timeout(timeout, attempt()).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(source)) => Err(CallError::Failed { dependency, source }),
+        Err(_) => Err(CallError::TimedOut { dependency }),
+    };
+    let slow = began.elapsed() >= percent(full, SLOW_PERCENT);
+    let outcome = match &result {
+        // Cut off by the caller's deadline, it says nothing about the dependency.
+        Err(CallError::TimedOut { .. }) if !slow => return result,
+        Err(error) if error.class() == Class::Transient => Outcome::Ill,
+        Ok(_) | Err(_) if slow => Outcome::Ill,
+        Ok(_) | Err(_) => Outcome::Well,
+    };
+    breakers
+        .settle(policy.dependency, permit, outcome, clock::now_ms())
+        .await;
+    result
+}
+
+/// How long to wait before the next attempt; `None` when there is none. One that could not finish is none.
+fn pause_before_retry<E: Classify>(
+    breakers: &Breakers,
+    policy: &Policy,
+    error: &CallError<E>,
+    tried: u32,
+) -> Option<Duration> {
+    let helps = match error {
+        CallError::NotStarted { .. } => false,
+        error => error.class() == Class::Transient,
+    };
+    if !helps || tried >= policy.attempts_max {
+        return None;
+    }
+    let pause = backoff(policy, tried).max(error.retry_after().unwrap_or_default());
+    if pause.saturating_add(attempt_timeout(policy)) > context::deadline().remaining() {
+        return None;
+    }
+    let budget = breakers.budget(policy.dependency);
+    let may = budget.spend(policy.dependency.policy(), clock::now_ms());
+    may.then_some(pause)
+}
+
+fn not_started<E>(policy: &Policy, reason: &'static str) -> CallError<E> {
+    let dependency = policy.dependency.name();
+    CallError::NotStarted { dependency, reason }
+}
+
+fn attempt_timeout(policy: &Policy) -> Duration {
+    Duration::from_millis(policy.attempt_timeout_ms.into())
+}
+
+fn percent(span: Duration, percent: u32) -> Duration {
+    span * percent / 100
 }
 
 /// Full jitter, as in "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015).
@@ -132,79 +250,4 @@ fn backoff(policy: &Policy, tried: u32) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    #[derive(Debug, thiserror::Error)]
-    #[error("it broke")]
-    struct Broken(Class);
-
-    impl Classify for Broken {
-        fn class(&self) -> Class {
-            self.0
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn transient_failure_is_tried_as_often_as_the_policy_says() {
-        let tries = Cell::new(0);
-        let result: Result<(), _> = call(Intent::DynamoRead, || {
-            tries.set(tries.get() + 1);
-            async { Err(Broken(Class::Transient)) }
-        })
-        .await;
-        assert!(matches!(
-            result,
-            Err(CallError::Failed {
-                dependency: "dynamodb",
-                ..
-            })
-        ));
-        assert_eq!(
-            tries.get(),
-            policies::policy(Intent::DynamoRead).attempts_max
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn callers_fault_is_not_tried_again() {
-        let tries = Cell::new(0);
-        let result: Result<(), _> = call(Intent::DynamoRead, || {
-            tries.set(tries.get() + 1);
-            async { Err(Broken(Class::Caller)) }
-        })
-        .await;
-        assert!(result.is_err());
-        assert_eq!(tries.get(), 1);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn second_attempt_may_succeed() {
-        let tries = Cell::new(0);
-        let result = call(Intent::DynamoRead, || {
-            tries.set(tries.get() + 1);
-            let tried = tries.get();
-            async move {
-                if tried == 1 {
-                    Err(Broken(Class::Transient))
-                } else {
-                    Ok(tried)
-                }
-            }
-        })
-        .await;
-        assert_eq!(result.ok(), Some(2));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn hanging_dependency_times_out() {
-        let started = tokio::time::Instant::now();
-        let result: Result<(), CallError<Broken>> =
-            call(Intent::PaymentWrite, std::future::pending).await;
-        assert!(matches!(result, Err(CallError::TimedOut { .. })));
-        let allowed = Duration::from_millis(policies::worst_case_ms(Intent::PaymentWrite).into());
-        assert!(started.elapsed() <= allowed + Duration::from_millis(5));
-    }
-}
+mod tests;

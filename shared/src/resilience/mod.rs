@@ -1,8 +1,15 @@
-//! How we call what may be gone: policies, deadlines and retries.
+//! How we call what may be gone: policies, deadlines, retries and breakers.
 
+mod breaker;
+mod breakers;
+mod budget;
 mod call;
+mod failover;
 pub mod policies;
 
 pub use crate::context::Deadline;
-pub use call::{CallError, Class, Classify, call};
-pub use policies::{Intent, Policy};
+pub use breaker::{BreakerState, Forced, Shared};
+pub use breakers::{Election, SharedState, breaker, share_breakers};
+pub use call::{CallError, Class, Classify, call, probe};
+pub use failover::{Targets, failover};
+pub use policies::{Dependency, Intent, Policy};

@@ -1,10 +1,15 @@
 //! THE TABLE: every timeout, attempt count, backoff and bulkhead there is.
 //!
-//! One row per dependency and intent. No millisecond is written anywhere else.
-//! The assertions at the end keep the worst case of every route below the
-//! gateway's limit, at compile time.
+//! One row per intent here, one per dependency with its breaker and retry budget in
+//! `policies/dependencies.rs`. No millisecond is written anywhere else. `policies/routes.rs`
+//! keeps the worst case of every route below the gateway's limit, at compile time.
+
+mod dependencies;
+mod routes;
 
 use std::time::Duration;
+
+pub use dependencies::{DEPENDENCIES, Dependency, DependencyPolicy};
 
 /// What a call is for. Two intents on one dependency never share a bulkhead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +43,10 @@ pub enum Intent {
     FunctionInvoke,
     /// Asking whether an account's access tokens were ended early.
     SessionCheck,
+    /// Reading kill switches and breakers.
+    ControlRead,
+    /// Writing one of them.
+    ControlWrite,
 }
 
 /// One row of the table.
@@ -45,8 +54,8 @@ pub enum Intent {
 pub struct Policy {
     /// The row's intent.
     pub intent: Intent,
-    /// The dependency's name in logs, metrics and `X-Degraded`.
-    pub dependency: &'static str,
+    /// What is called: whose breaker and retry budget count.
+    pub dependency: Dependency,
     /// How long one attempt may take.
     pub attempt_timeout_ms: u32,
     /// Attempts in all; 1 means no retry.
@@ -62,7 +71,7 @@ pub struct Policy {
 /// The pauses of every row that does not say otherwise.
 const PAUSES: Policy = Policy {
     intent: Intent::DatabaseConnect,
-    dependency: "",
+    dependency: Dependency::DatabaseWriter,
     attempt_timeout_ms: 0,
     attempts_max: 0,
     backoff_base_ms: 50,
@@ -71,11 +80,11 @@ const PAUSES: Policy = Policy {
 };
 
 /// The table, in the order of [`Intent`].
-pub const POLICIES: [Policy; 14] = [
+pub const POLICIES: [Policy; 16] = [
     // Five tries bridge a failover; each is short because a dead host answers at once or never.
     Policy {
         intent: Intent::DatabaseConnect,
-        dependency: "database",
+        dependency: Dependency::DatabaseWriter,
         attempt_timeout_ms: 700,
         attempts_max: 5,
         bulkhead: 8,
@@ -83,7 +92,7 @@ pub const POLICIES: [Policy; 14] = [
     },
     Policy {
         intent: Intent::DatabaseRead,
-        dependency: "database",
+        dependency: Dependency::DatabaseReads,
         attempt_timeout_ms: 1_500,
         attempts_max: 2,
         bulkhead: 16,
@@ -92,7 +101,7 @@ pub const POLICIES: [Policy; 14] = [
     // A transaction is never repeated blindly: a lost commit is resolved by its key.
     Policy {
         intent: Intent::DatabaseWrite,
-        dependency: "database",
+        dependency: Dependency::DatabaseWriter,
         attempt_timeout_ms: 3_000,
         attempts_max: 1,
         bulkhead: 16,
@@ -100,7 +109,7 @@ pub const POLICIES: [Policy; 14] = [
     },
     Policy {
         intent: Intent::DynamoRead,
-        dependency: "dynamodb",
+        dependency: Dependency::Dynamo,
         attempt_timeout_ms: 500,
         attempts_max: 3,
         bulkhead: 16,
@@ -108,7 +117,7 @@ pub const POLICIES: [Policy; 14] = [
     },
     Policy {
         intent: Intent::DynamoWrite,
-        dependency: "dynamodb",
+        dependency: Dependency::Dynamo,
         attempt_timeout_ms: 800,
         attempts_max: 2,
         bulkhead: 16,
@@ -116,7 +125,7 @@ pub const POLICIES: [Policy; 14] = [
     },
     Policy {
         intent: Intent::ObjectRead,
-        dependency: "s3",
+        dependency: Dependency::Objects,
         attempt_timeout_ms: 1_500,
         attempts_max: 2,
         bulkhead: 8,
@@ -125,7 +134,7 @@ pub const POLICIES: [Policy; 14] = [
     // One attempt: ten megabytes take a while, and the caller can ask again.
     Policy {
         intent: Intent::ObjectWrite,
-        dependency: "s3",
+        dependency: Dependency::Objects,
         attempt_timeout_ms: 2_000,
         attempts_max: 1,
         bulkhead: 4,
@@ -133,7 +142,7 @@ pub const POLICIES: [Policy; 14] = [
     },
     Policy {
         intent: Intent::QueueSend,
-        dependency: "sqs",
+        dependency: Dependency::Queues,
         attempt_timeout_ms: 800,
         attempts_max: 2,
         bulkhead: 8,
@@ -141,7 +150,7 @@ pub const POLICIES: [Policy; 14] = [
     },
     Policy {
         intent: Intent::SecretRead,
-        dependency: "secretsmanager",
+        dependency: Dependency::Secrets,
         attempt_timeout_ms: 2_000,
         attempts_max: 2,
         bulkhead: 8,
@@ -151,7 +160,7 @@ pub const POLICIES: [Policy; 14] = [
     // a later repeat by the worker safe.
     Policy {
         intent: Intent::PaymentWrite,
-        dependency: "payments",
+        dependency: Dependency::Payments,
         attempt_timeout_ms: 6_000,
         attempts_max: 1,
         bulkhead: 16,
@@ -159,7 +168,7 @@ pub const POLICIES: [Policy; 14] = [
     },
     Policy {
         intent: Intent::PaymentRead,
-        dependency: "payments",
+        dependency: Dependency::Payments,
         attempt_timeout_ms: 2_000,
         attempts_max: 2,
         bulkhead: 8,
@@ -167,7 +176,7 @@ pub const POLICIES: [Policy; 14] = [
     },
     Policy {
         intent: Intent::MailSend,
-        dependency: "mail",
+        dependency: Dependency::Mail,
         attempt_timeout_ms: 3_000,
         attempts_max: 2,
         bulkhead: 4,
@@ -176,7 +185,7 @@ pub const POLICIES: [Policy; 14] = [
     // The warmed function answers only after touching its pool, so this waits for a cold start.
     Policy {
         intent: Intent::FunctionInvoke,
-        dependency: "lambda",
+        dependency: Dependency::Functions,
         attempt_timeout_ms: 10_000,
         attempts_max: 1,
         bulkhead: 64,
@@ -185,13 +194,53 @@ pub const POLICIES: [Policy; 14] = [
     // In front of every signed-in request, and a token is good without an answer.
     Policy {
         intent: Intent::SessionCheck,
-        dependency: "dynamodb",
+        dependency: Dependency::Dynamo,
         attempt_timeout_ms: 300,
         attempts_max: 1,
         bulkhead: 64,
         ..PAUSES
     },
+    // In front of a request every few seconds, and what was known before will do.
+    Policy {
+        intent: Intent::ControlRead,
+        dependency: Dependency::Dynamo,
+        attempt_timeout_ms: 250,
+        attempts_max: 1,
+        bulkhead: 4,
+        ..PAUSES
+    },
+    // Behind a call whose breaker has just opened or closed: somebody waits for its answer.
+    Policy {
+        intent: Intent::ControlWrite,
+        dependency: Dependency::Dynamo,
+        attempt_timeout_ms: 400,
+        attempts_max: 1,
+        bulkhead: 4,
+        ..PAUSES
+    },
 ];
+
+/// An attempt that took so much of its timeout counts as failed for the breaker.
+pub const SLOW_PERCENT: u32 = 80;
+
+/// The first attempt is not started with less than so much of its timeout left: it
+/// would likely be cut off, and its effect not known.
+pub const WORTH_STARTING_PERCENT: u32 = 25;
+
+/// How long calls and retries are counted together for a retry budget.
+pub const RETRY_WINDOW: Duration = Duration::from_secs(10);
+
+/// How long kill switches and breakers are taken for granted before they are read again.
+pub const CONTROL_TTL: Duration = Duration::from_secs(5);
+
+/// How long the environment that was elected to probe keeps the others from it.
+pub const PROBE_LEASE: Duration = Duration::from_secs(20);
+
+/// How long an environment that was not elected leaves it at that.
+pub const PROBE_AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// When to ask again for what an operator has switched off.
+pub const DISABLED_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// The deadline of one HTTP request. The gateway gives up after 30 s and the
 /// functions' own timeout is 15 s; our answer must be out before both.
@@ -294,6 +343,9 @@ pub const READ_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// writer reads from the writer.
 pub const REPLICA_LAG: Duration = Duration::from_secs(5);
 
+/// How long a target that stood in for the first one is begun with.
+pub const FAILOVER_KEPT: Duration = Duration::from_secs(30);
+
 /// The row of an intent.
 pub const fn policy(intent: Intent) -> &'static Policy {
     &POLICIES[intent as usize]
@@ -315,90 +367,3 @@ pub const fn worst_case_ms(intent: Intent) -> u32 {
     }
     total
 }
-
-/// A route's outside calls, one after the other, when everything goes as badly as it can.
-struct Route {
-    calls: &'static [Intent],
-}
-
-const ROUTES: &[Route] = &[
-    // Catalogue reads: connect, list.
-    Route {
-        calls: &[Intent::DatabaseConnect, Intent::DatabaseRead],
-    },
-    // Cart: read, price, write.
-    Route {
-        calls: &[
-            Intent::DynamoRead,
-            Intent::DatabaseConnect,
-            Intent::DatabaseRead,
-            Intent::DynamoWrite,
-        ],
-    },
-    // Sign-in: account, session, key.
-    Route {
-        calls: &[
-            Intent::DatabaseConnect,
-            Intent::DatabaseRead,
-            Intent::DynamoWrite,
-            Intent::SecretRead,
-        ],
-    },
-    // Refresh: family, account, family.
-    Route {
-        calls: &[
-            Intent::DynamoRead,
-            Intent::DatabaseConnect,
-            Intent::DatabaseRead,
-            Intent::DynamoWrite,
-        ],
-    },
-    // Image: page, upload, published object, write.
-    Route {
-        calls: &[
-            Intent::DatabaseConnect,
-            Intent::ObjectRead,
-            Intent::ObjectWrite,
-            Intent::DatabaseWrite,
-        ],
-    },
-    // Readiness asks everything at the same moment; this takes longest: login, nodes, schema.
-    Route {
-        calls: &[
-            Intent::SecretRead,
-            Intent::DatabaseConnect,
-            Intent::DatabaseRead,
-        ],
-    },
-];
-
-const _: () = {
-    let mut index = 0;
-    while index < POLICIES.len() {
-        assert!(
-            POLICIES[index].intent as usize == index,
-            "rows must stand in the order of Intent"
-        );
-        assert!(POLICIES[index].attempts_max > 0 && POLICIES[index].bulkhead > 0);
-        index += 1;
-    }
-    let mut route = 0;
-    while route < ROUTES.len() {
-        let mut total = 0;
-        let mut call = 0;
-        while call < ROUTES[route].calls.len() {
-            total += worst_case_ms(ROUTES[route].calls[call]);
-            call += 1;
-        }
-        assert!(
-            total as u128 <= REQUEST_TIMEOUT.as_millis(),
-            "a route's worst case exceeds its deadline"
-        );
-        route += 1;
-    }
-    // Checkout: a transaction, the charge, a transaction. Connecting happens once.
-    assert!(
-        (2 * worst_case_ms(Intent::DatabaseWrite) + worst_case_ms(Intent::PaymentWrite)) as u128
-            <= REQUEST_TIMEOUT.as_millis()
-    );
-};

@@ -1,9 +1,13 @@
 //! Logs: one JSON line per request and per message. Never personal data, tokens or bodies.
 
+mod metrics;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
+
+pub use metrics::count;
 
 /// Starts logging as JSON lines on standard output, at the level in `LOG_LEVEL` (`info`).
 pub fn start() {

@@ -48,13 +48,14 @@ const ROUTES: [Route; 2] = [
 ];
 
 /// A complete configuration for a function that reaches nothing.
-const UNREACHED: [(&str, &str); 14] = [
+const UNREACHED: [(&str, &str); 15] = [
     ("STAGE", STAGE),
     ("DB_HOSTS", "127.0.0.1:1"),
     ("DB_SSLMODE", "disable"),
     ("TOKEN_ISSUER", "https://shop.example"),
     ("TOKEN_AUDIENCE", "holdfast"),
     ("CARTS_TABLE", "carts"),
+    ("CONTROL_TABLE", "control"),
     ("SESSIONS_TABLE", "sessions"),
     ("ORDERS_QUEUE_URL", "http://127.0.0.1:1/orders"),
     ("MAIL_QUEUE_URL", "http://127.0.0.1:1/mail"),

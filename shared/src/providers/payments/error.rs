@@ -1,5 +1,7 @@
 //! What a failure at the provider means for the money.
 
+use std::time::Duration;
+
 use reqwest::StatusCode;
 use serde::Deserialize;
 
@@ -17,7 +19,10 @@ pub enum PaymentError {
     Unreachable(#[source] reqwest::Error),
     /// It is too busy, or another request with this key is running.
     #[error("the provider is busy")]
-    Busy,
+    Busy {
+        /// How long it asked to be left alone.
+        retry_after: Option<Duration>,
+    },
     /// It does not take our key. Nothing was charged by this request.
     #[error("the provider does not take our key")]
     KeyRefused,
@@ -84,7 +89,7 @@ impl PaymentError {
             self,
             Self::Refused(_)
                 | Self::Unreachable(_)
-                | Self::Busy
+                | Self::Busy { .. }
                 | Self::KeyRefused
                 | Self::NotStarted
                 | Self::NotSent(_)
@@ -99,7 +104,11 @@ impl PaymentError {
         }
     }
 
-    pub(super) fn from_answer(status: StatusCode, body: &[u8]) -> Self {
+    pub(super) fn from_answer(
+        status: StatusCode,
+        retry_after: Option<Duration>,
+        body: &[u8],
+    ) -> Self {
         if status.is_server_error() {
             return Self::Broken(status.as_u16());
         }
@@ -114,7 +123,7 @@ impl PaymentError {
             return Self::Broken(status.as_u16());
         }
         if status == StatusCode::TOO_MANY_REQUESTS {
-            return Self::Busy;
+            return Self::Busy { retry_after };
         }
         let card = error.type_ == "card_error";
         let code = error.code.unwrap_or(error.type_);
@@ -132,6 +141,13 @@ impl Classify for PaymentError {
             Self::Refused(_) => Class::Caller,
             Self::Unreadable | Self::KeyRefused => Class::Permanent,
             _ => Class::Transient,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { retry_after } => *retry_after,
+            _ => None,
         }
     }
 }

@@ -1,0 +1,67 @@
+//! What flags and breakers have in common: a reason, and who had it, for the record.
+
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::Value;
+use shared::clock;
+use shared::dynamo::control::Change;
+use shared::http::{Admin, ApiError, Json};
+use shared::state::AppState;
+use shared::store::audit::{self, Entry};
+use shared::store::{StoreError, database};
+use shared::telemetry;
+
+/// What an admin did just now.
+pub(crate) struct Done<'a> {
+    pub(crate) admin: &'a Admin,
+    pub(crate) action: &'static str,
+    pub(crate) subject: &'static str,
+    pub(crate) detail: Value,
+}
+
+/// Who changes something, when and why.
+///
+/// # Errors
+/// 422 for a reason that is none.
+pub(crate) fn change(admin: &Admin, reason: &str) -> Result<Change, ApiError> {
+    let reason = reason.trim();
+    if !(1..=200).contains(&reason.chars().count()) {
+        return Err(ApiError::invalid("/reason", "must be 1 to 200 characters"));
+    }
+    Ok(Change {
+        by: admin.0.id(),
+        at: clock::now(),
+        reason: reason.to_owned(),
+    })
+}
+
+/// Records what was done, and answers with how things stand. The switch holds already and says
+/// itself who moved it: without a database, when switches are needed most, the record is in the log alone.
+pub(crate) async fn recorded<T: Serialize>(state: &AppState, done: &Done<'_>, view: T) -> Response {
+    match record(state, done).await {
+        Ok(()) => Json(view).into_response(),
+        Err(error) => {
+            tracing::error!(
+                actor = %done.admin.0.id(),
+                action = done.action,
+                subject = done.subject,
+                detail = %done.detail,
+                error = telemetry::chain(&error),
+                "not in the audit log"
+            );
+            ([("x-degraded", "database")], Json(view)).into_response()
+        }
+    }
+}
+
+async fn record(state: &AppState, done: &Done<'_>) -> Result<(), StoreError> {
+    let mut tx = state.database.begin().await?;
+    let entry = Entry {
+        actor: done.admin.0.id(),
+        action: done.action,
+        subject: done.subject,
+        detail: done.detail.clone(),
+    };
+    audit::record(&mut tx, &entry).await?;
+    database::commit(tx).await
+}
