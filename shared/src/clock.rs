@@ -8,3 +8,8 @@ use time::OffsetDateTime;
 pub fn now() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
+
+/// The same, in milliseconds since the epoch.
+pub fn now_ms() -> i64 {
+    i64::try_from(now().unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
+}

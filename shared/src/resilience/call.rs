@@ -65,6 +65,12 @@ impl<E: Classify> CallError<E> {
     }
 }
 
+impl<E: Classify> Classify for CallError<E> {
+    fn class(&self) -> Class {
+        Self::class(self)
+    }
+}
+
 static BULKHEADS: [Semaphore; POLICIES.len()] = {
     let mut bulkheads = [const { Semaphore::const_new(0) }; POLICIES.len()];
     let mut index = 0;

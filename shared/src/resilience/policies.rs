@@ -263,6 +263,9 @@ pub const READ_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// writer reads from the writer.
 pub const REPLICA_LAG: Duration = Duration::from_secs(5);
 
+/// How long a target that stood in for the first one is begun with.
+pub const FAILOVER_KEPT: Duration = Duration::from_secs(30);
+
 /// The row of an intent.
 pub const fn policy(intent: Intent) -> &'static Policy {
     &POLICIES[intent as usize]
