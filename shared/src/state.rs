@@ -34,7 +34,7 @@ pub struct Parts {
     pub sessions: Sessions,
     /// SQS.
     pub queues: Queues,
-    /// SES.
+    /// SES, then SMTP.
     pub mail: Mail,
     /// S3.
     pub objects: Objects,
@@ -79,7 +79,7 @@ impl AppState {
 
     /// Builds every part on clients' settings that are already there.
     pub fn assemble(config: Config, aws: SdkConfig) -> Self {
-        let secrets = Secrets::new(&aws);
+        let secrets = Secrets::new(&aws, config.secrets_replica.as_ref());
         let verifier = Verifier::new(
             secrets.clone(),
             &config.secrets.jwt_public,
@@ -92,6 +92,8 @@ impl AppState {
             &config.token_issuer,
             &config.token_audience,
         );
+        let mail = Mail::new(&aws, &config, &secrets);
+        let probes = Probes::new(&aws, &config, secrets.clone(), mail.clone());
         let tables = Tables::new(&aws, &config);
         let objects = Objects::new(&aws, &config);
         Self(Arc::new(Parts {
@@ -99,10 +101,10 @@ impl AppState {
             sessions: Sessions::new(&tables),
             tables,
             queues: Queues::new(&aws, &config),
-            mail: Mail::new(&aws, &config),
+            mail,
             last_good: LastGood::new(objects.clone()),
             objects,
-            probes: Probes::new(&aws, &config, secrets.clone()),
+            probes,
             payments: Payments::new(&config, secrets.clone()),
             secrets,
             verifier,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use shared::providers::probes::{ProbeError, Reached};
+use shared::providers::probes::ProbeError;
 use shared::store::database::Node;
 use shared::store::migrations;
 
@@ -28,11 +28,9 @@ impl Check {
 }
 
 /// Something that is not the database.
-pub(crate) fn outside(answer: Result<Reached, ProbeError>, latency: Duration) -> Check {
+pub(crate) fn outside(answer: Result<(), ProbeError>, latency: Duration) -> Check {
     match answer {
-        Ok(Reached::Served) => Check::new(Condition::Healthy, latency),
-        Ok(Reached::Refused) => Check::new(Condition::Healthy, latency)
-            .detail("answers; this function may not look further"),
+        Ok(()) => Check::new(Condition::Healthy, latency),
         Err(error) => Check::new(Condition::Unhealthy, latency).detail(error.to_string()),
     }
 }
@@ -206,14 +204,19 @@ mod tests {
     }
 
     #[test]
-    fn refusal_is_an_answer() {
+    fn what_does_not_serve_is_unhealthy_and_says_why() {
         let latency = Duration::ZERO;
-        assert_eq!(
-            outside(Ok(Reached::Refused), latency).status,
-            Condition::Healthy
-        );
-        let gone = outside(Err(ProbeError::TimedOut), latency);
-        assert_eq!(gone.status, Condition::Unhealthy);
-        assert_eq!(gone.detail.as_deref(), Some("does not answer in time"));
+        assert_eq!(outside(Ok(()), latency).status, Condition::Healthy);
+        for (error, detail) in [
+            (ProbeError::TimedOut, "does not answer in time"),
+            (
+                ProbeError::Failed("access is denied".into()),
+                "access is denied",
+            ),
+        ] {
+            let gone = outside(Err(error), latency);
+            assert_eq!(gone.status, Condition::Unhealthy);
+            assert_eq!(gone.detail.as_deref(), Some(detail));
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use shared::clock;
-use shared::providers::probes::ProbeError;
+use shared::providers::probes::{ProbeError, Probes};
 use shared::state::AppState;
 use shared::store::migrations;
 use time::OffsetDateTime;
@@ -58,30 +58,44 @@ pub struct Check {
 
 /// Looks at everything.
 pub(crate) async fn look(state: &AppState) -> Readiness {
-    let probes = &state.probes;
-    let (database, schema_version, dynamodb, sqs, s3, secretsmanager, payments) = futures::join!(
+    let (database, schema_version, outsiders) = futures::join!(
         timed(state.database.roles()),
         schema_version(state),
-        timed(probes.dynamodb()),
-        timed(probes.sqs()),
-        timed(probes.s3()),
-        timed(probes.secretsmanager()),
-        timed(probes.payments()),
+        look_outside(&state.probes),
     );
     let mut checks = match database {
         (Ok(nodes), _) => seats(nodes, schema_version),
         (Err(_), latency) => no_login(latency),
     };
-    for (name, (answer, latency)) in [
+    checks.extend(outsiders);
+    sum_up(checks, schema_version)
+}
+
+/// What is not the database. A second endpoint is there only if it was configured.
+async fn look_outside(probes: &Probes) -> Vec<(String, Check)> {
+    let (dynamodb, sqs, s3, secrets, payments, mail, mail_secondary) = futures::join!(
+        timed(probes.dynamodb()),
+        timed(probes.sqs()),
+        timed(probes.s3()),
+        timed(probes.secretsmanager()),
+        timed(probes.payments()),
+        timed(probes.mail()),
+        timed(probes.mail_secondary()),
+    );
+    let mut answers = vec![
         ("dynamodb", dynamodb),
         ("sqs", sqs),
         ("s3", s3),
-        ("secretsmanager", secretsmanager),
         ("payments", payments),
-    ] {
-        checks.insert(name.to_owned(), outside(answer, latency));
+    ];
+    let names = ["secretsmanager", "secretsmanager_secondary"];
+    let regions = names.into_iter().zip(secrets.0);
+    answers.extend(regions.map(|(name, answer)| (name, (answer, secrets.1))));
+    for (name, (answer, latency)) in [("mail", mail), ("mail_secondary", mail_secondary)] {
+        answers.extend(answer.map(|answer| (name, (answer, latency))));
     }
-    sum_up(checks, schema_version)
+    let check = |(name, (answer, latency))| (str::to_owned(name), outside(answer, latency));
+    answers.into_iter().map(check).collect()
 }
 
 async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
