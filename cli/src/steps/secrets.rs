@@ -32,11 +32,13 @@ pub(crate) async fn write_all(stack: &Stack, writer: Node) -> Result<usize> {
 
 /// Copies every secret to the other region, which AWS does by itself. Answers how many it lacked.
 async fn replicate(from: &Client, to: &Client) -> Result<usize> {
-    let mut changed = 0;
-    let mut pages = from.list_secrets().into_paginator().items().send();
-    while let Some(secret) = pages.next().await {
-        let secret = secret.context("The secrets cannot be listed.")?;
-        let id = secret.name().context("A secret has no name.")?;
+    let (mut changed, mut names) = (0, Vec::new());
+    let mut pages = from.list_secrets().into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.context("The secrets cannot be listed.")?;
+        names.extend(page.secret_list.into_iter().flatten().filter_map(|secret| secret.name));
+    }
+    for id in &names {
         // One that was declared and never written is not there either.
         let Ok(wanted) = value(from, id).await else {
             continue;
