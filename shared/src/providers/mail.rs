@@ -20,7 +20,7 @@ use smtp::Smtp;
 const EVENT_HEADER: &str = "X-Event-Id";
 
 /// A mail, ready to be sent.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Letter {
     /// The address.
     pub to: String,
@@ -32,32 +32,60 @@ pub struct Letter {
     pub html: String,
 }
 
-/// Why a provider did not take a mail.
+/// Why a provider did not take a mail. Never in the provider's own words, which
+/// like to repeat the address.
 #[derive(Debug, thiserror::Error)]
 pub enum MailError {
-    /// SES is away or refuses it.
-    #[error("SES did not take the mail")]
-    Ses(#[source] AwsError),
-    /// The SMTP server is away or refuses it.
-    #[error("the SMTP server did not take the mail")]
-    Smtp(#[source] lettre::transport::smtp::Error),
+    /// SES is away or refuses it; the service's error code.
+    #[error("SES did not take the mail: {0}")]
+    Ses(String, Class),
+    /// The SMTP server is away or refuses it; its status code or what kind of failure it was.
+    #[error("the SMTP server did not take the mail: {0}")]
+    Smtp(String, Class),
     /// The login of the SMTP server cannot be read.
     #[error("the SMTP login cannot be read")]
     Login(#[source] SecretError),
     /// The sender or the recipient is no address that can be written down.
     #[error("the mail cannot be written")]
-    Unwritable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Unwritable,
 }
 
 impl Classify for MailError {
     /// Never the caller's fault: what one provider refuses another may take.
     fn class(&self) -> Class {
         match self {
-            Self::Ses(error) if error.class() != Class::Transient => Class::Permanent,
-            Self::Smtp(error) if error.is_permanent() || error.is_client() => Class::Permanent,
-            Self::Unwritable(_) => Class::Permanent,
-            Self::Ses(_) | Self::Smtp(_) | Self::Login(_) => Class::Transient,
+            Self::Ses(_, Class::Transient) | Self::Smtp(_, Class::Transient) | Self::Login(_) => {
+                Class::Transient
+            }
+            Self::Ses(..) | Self::Smtp(..) | Self::Unwritable => Class::Permanent,
         }
+    }
+}
+
+impl From<AwsError> for MailError {
+    fn from(error: AwsError) -> Self {
+        let class = error.class();
+        match error.is_denial() {
+            true => Self::Ses("access is denied".to_owned(), class),
+            false => Self::Ses(error.code, class),
+        }
+    }
+}
+
+impl From<lettre::transport::smtp::Error> for MailError {
+    fn from(error: lettre::transport::smtp::Error) -> Self {
+        let class = if error.is_permanent() || error.is_client() {
+            Class::Permanent
+        } else {
+            Class::Transient
+        };
+        let what = match error.status() {
+            Some(status) => format!("status {status}"),
+            None if error.is_client() => "refused by the client".to_owned(),
+            None if error.is_tls() => "no TLS".to_owned(),
+            None => "cannot be reached".to_owned(),
+        };
+        Self::Smtp(what, class)
     }
 }
 

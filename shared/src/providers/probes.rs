@@ -175,13 +175,11 @@ trait Said {
 }
 
 impl Said for AwsError {
-    /// A dependency that refuses is of no more use than one that is gone. A refusal
-    /// of a `HEAD` has no body, and so no code: only its status tells.
+    /// A dependency that refuses is of no more use than one that is gone.
     fn said(&self) -> String {
-        match self.code.as_str() {
-            "AccessDenied" | "AccessDeniedException" => "access is denied".to_owned(),
-            _ if self.status == Some(403) => "access is denied".to_owned(),
-            code => code.to_owned(),
+        match self.is_denial() {
+            true => "access is denied".to_owned(),
+            false => self.code.clone(),
         }
     }
 }
@@ -189,11 +187,8 @@ impl Said for AwsError {
 impl Said for MailError {
     fn said(&self) -> String {
         match self {
-            Self::Ses(error) => error.said(),
-            Self::Smtp(error) if error.is_response() || error.is_permanent() => {
-                "does not greet".to_owned()
-            }
-            Self::Smtp(_) | Self::Login(_) | Self::Unwritable(_) => "cannot be reached".to_owned(),
+            Self::Ses(what, _) | Self::Smtp(what, _) => what.clone(),
+            Self::Login(_) | Self::Unwritable => self.to_string(),
         }
     }
 }

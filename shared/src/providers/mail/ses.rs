@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use lettre::message::Mailbox;
 use uuid::Uuid;
 
-use super::{EVENT_HEADER, Letter, MailError};
+use super::{AwsError, EVENT_HEADER, Letter, MailError};
 use crate::config::Config;
 use crate::resilience::{CallError, Intent, call};
 
@@ -32,15 +32,15 @@ impl Ses {
 
     pub(super) async fn send(&self, id: Uuid, letter: &Letter) -> Result<(), CallError<MailError>> {
         call(Intent::MailSend, || async {
-            let content = content(id, letter).map_err(|error| MailError::Unwritable(error.into()))?;
+            let content = content(id, letter).map_err(|_| MailError::Unwritable)?;
             let send = self
                 .client
                 .send_email()
                 .from_email_address(&self.from)
                 .destination(Destination::builder().to_addresses(&letter.to).build())
                 .content(content);
-            let sent = send.send().await.map(drop);
-            sent.map_err(|error| MailError::Ses(error.into()))
+            let sent = send.send().await.map(drop).map_err(AwsError::from);
+            sent.map_err(MailError::from)
         })
         .await
     }
@@ -50,8 +50,8 @@ impl Ses {
         let identity = self.identity.as_ref()?;
         let asked = call(Intent::MailSend, || async {
             let question = self.client.get_email_identity().email_identity(identity);
-            let answer = question.send().await.map(drop);
-            answer.map_err(|error| MailError::Ses(error.into()))
+            let answer = question.send().await.map(drop).map_err(AwsError::from);
+            answer.map_err(MailError::from)
         });
         Some(asked.await)
     }

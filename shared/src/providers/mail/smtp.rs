@@ -46,10 +46,10 @@ impl Smtp {
 
     pub(super) async fn send(&self, id: Uuid, letter: &Letter) -> Result<(), CallError<MailError>> {
         call(Intent::MailSendSecondary, || async {
-            let message = message(&self.from, id, letter).map_err(MailError::Unwritable)?;
+            let message = message(&self.from, id, letter).map_err(|_| MailError::Unwritable)?;
             let transport = self.transport(self.login().await?)?;
             let sent = transport.send(message).await.map(drop);
-            sent.map_err(MailError::Smtp)
+            sent.map_err(MailError::from)
         })
         .await
     }
@@ -58,7 +58,7 @@ impl Smtp {
     pub(super) async fn probe(&self) -> Result<(), CallError<MailError>> {
         call(Intent::MailSendSecondary, || async {
             let greeted = self.transport(None)?.test_connection().await.map(drop);
-            greeted.map_err(MailError::Smtp)
+            greeted.map_err(MailError::from)
         })
         .await
     }
@@ -77,7 +77,7 @@ impl Smtp {
             (true, SUBMISSIONS) => Transport::relay(host),
             (true, _) => Transport::starttls_relay(host),
         };
-        let mut builder = builder.map_err(MailError::Smtp)?.port(*port);
+        let mut builder = builder?.port(*port);
         if let Ok(sender) = self.from.parse::<Mailbox>() {
             builder = builder.hello_name(ClientId::Domain(sender.email.domain().to_owned()));
         }

@@ -1,0 +1,96 @@
+//! The worst cases, held against the deadline at compile time.
+
+use super::{Intent, MAIL_LEASE, POLICIES, REQUEST_TIMEOUT, worst_case_ms};
+
+/// A route's outside calls, one after the other, when everything goes as badly as it can.
+struct Route {
+    calls: &'static [Intent],
+}
+
+const ROUTES: &[Route] = &[
+    // Catalogue reads: connect, list.
+    Route {
+        calls: &[Intent::DatabaseConnect, Intent::DatabaseRead],
+    },
+    // Cart: read, price, write.
+    Route {
+        calls: &[
+            Intent::DynamoRead,
+            Intent::DatabaseConnect,
+            Intent::DatabaseRead,
+            Intent::DynamoWrite,
+        ],
+    },
+    // Sign-in: account, session, key.
+    Route {
+        calls: &[
+            Intent::DatabaseConnect,
+            Intent::DatabaseRead,
+            Intent::DynamoWrite,
+            Intent::SecretRead,
+            Intent::SecretReadSecondary,
+        ],
+    },
+    // Refresh: family, account, family.
+    Route {
+        calls: &[
+            Intent::DynamoRead,
+            Intent::DatabaseConnect,
+            Intent::DatabaseRead,
+            Intent::DynamoWrite,
+        ],
+    },
+    // Image: page, upload, published object, write.
+    Route {
+        calls: &[
+            Intent::DatabaseConnect,
+            Intent::ObjectRead,
+            Intent::ObjectWrite,
+            Intent::DatabaseWrite,
+        ],
+    },
+    // Readiness asks everything at the same moment; this takes longest: login, nodes, schema.
+    Route {
+        calls: &[
+            Intent::SecretRead,
+            Intent::SecretReadSecondary,
+            Intent::DatabaseConnect,
+            Intent::DatabaseRead,
+        ],
+    },
+];
+
+const _: () = {
+    let mut index = 0;
+    while index < POLICIES.len() {
+        assert!(
+            POLICIES[index].intent as usize == index,
+            "rows must stand in the order of Intent"
+        );
+        assert!(POLICIES[index].attempts_max > 0 && POLICIES[index].bulkhead > 0);
+        index += 1;
+    }
+    let mut route = 0;
+    while route < ROUTES.len() {
+        let mut total = 0;
+        let mut call = 0;
+        while call < ROUTES[route].calls.len() {
+            total += worst_case_ms(ROUTES[route].calls[call]);
+            call += 1;
+        }
+        assert!(
+            total as u128 <= REQUEST_TIMEOUT.as_millis(),
+            "a route's worst case exceeds its deadline"
+        );
+        route += 1;
+    }
+    assert!(
+        (worst_case_ms(Intent::MailSend) + worst_case_ms(Intent::MailSendSecondary)) as u128
+            <= MAIL_LEASE.as_millis()
+    );
+    // Checkout: a transaction, the charge, a transaction. Connecting happens once.
+    assert!(
+        (2 * worst_case_ms(Intent::DatabaseWrite) + worst_case_ms(Intent::PaymentWrite)) as u128
+            <= REQUEST_TIMEOUT.as_millis()
+    );
+};
