@@ -12,10 +12,12 @@
 pub mod client;
 pub mod database;
 pub mod openapi;
+pub mod queue;
 pub mod shop;
 pub mod stack;
 pub mod state;
 
 pub use database::TestDatabase;
+pub use queue::TestQueue;
 pub use stack::{Account, Stack};
 pub use state::state;

@@ -17,6 +17,8 @@ pub struct Stack {
     pub docs_url: String,
     /// The AWS emulator.
     pub aws_endpoint_url: String,
+    /// The one that plays the other region.
+    pub aws_secondary_endpoint_url: String,
     /// The payment sandbox.
     pub payments_url: String,
     /// The sink of the second mail provider.

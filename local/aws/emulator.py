@@ -1,9 +1,10 @@
 """Runs the local AWS: MiniStack with this project's patches.
 
 Not named ministack.py, which would hide the package of that name. `AUTH=true` makes the roles of
-template.yaml count; BIND_HOST matters because MiniStack binds every interface by itself.
+template.yaml count, `open` lets every key in; BIND_HOST matters because MiniStack binds every
+interface by itself.
 
-Usage: python local/aws/emulator.py <port> <state directory> [region]
+Usage: python local/aws/emulator.py <port> <state directory> [region [open]]
 """
 
 import os
@@ -13,13 +14,21 @@ import sys
 
 
 def main() -> None:
-    port, state, *region = sys.argv[1:]
-    serve(port, pathlib.Path(state).resolve(), *region)
+    port, state, *rest = sys.argv[1:]
+    region = rest[0] if rest else "eu-central-1"
+    access = rest[1] if len(rest) > 1 else "by role"
+    serve(port, pathlib.Path(state).resolve(), region, auth=access != "open")
 
 
-def serve(port: str, state: pathlib.Path, region: str = "eu-central-1", without: frozenset[str] = frozenset()) -> None:
+def serve(
+    port: str,
+    state: pathlib.Path,
+    region: str = "eu-central-1",
+    without: frozenset[str] = frozenset(),
+    auth: bool = True,
+) -> None:
     """Serves until it is told to stop; `without` names patches to leave out."""
-    clean_environment(port, state, region)
+    clean_environment(port, state, region, auth)
     forget_orphans(state)
     # Imported only now: MiniStack reads its environment when it is imported.
     import patches
@@ -30,7 +39,7 @@ def serve(port: str, state: pathlib.Path, region: str = "eu-central-1", without:
     app.main()
 
 
-def clean_environment(port: str, state: pathlib.Path, region: str) -> None:
+def clean_environment(port: str, state: pathlib.Path, region: str, auth: bool) -> None:
     """Functions inherit this environment, and on AWS nothing of a developer's shell reaches them."""
     temporary = state / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
@@ -44,7 +53,7 @@ def clean_environment(port: str, state: pathlib.Path, region: str) -> None:
         BIND_HOST="127.0.0.1",
         GATEWAY_PORT=port,
         MINISTACK_REGION=region,
-        AUTH="true",
+        AUTH=str(auth).lower(),
         IOT_MTLS_ENABLED="0",
         SFTP_ENABLED="0",
         # Carts, sessions and pictures outlive a restart, as the database does.

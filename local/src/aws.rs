@@ -1,6 +1,7 @@
-//! The AWS emulator: MiniStack with the project's patches, as one child process.
+//! The AWS emulator: MiniStack with the project's patches, as one child process; and a second one
+//! that plays another region.
 
-use crate::process::{Service, wait_ready};
+use crate::process::{Outcome, Service, wait_ready};
 use crate::stack::{Port, Stack};
 use crate::tools;
 use anyhow::{Context, Result};
@@ -15,6 +16,10 @@ pub const NAME: &str = "ministack";
 pub const ACCOUNT: &str = "000000000000";
 /// The region that everything local is in.
 pub const REGION: &str = "eu-central-1";
+/// The process name of the emulator that plays the other region.
+pub const SECONDARY_NAME: &str = "ministack-secondary";
+/// The other region.
+pub const SECONDARY_REGION: &str = "eu-west-1";
 /// The access key of the account's root, whom no policy restricts.
 pub const ACCESS_KEY: &str = "test";
 /// Its secret half.
@@ -26,14 +31,32 @@ pub const SECRET_KEY: &str = "test";
 /// # Errors
 /// The launcher cannot be read.
 pub fn service(stack: &Stack) -> Result<Service> {
+    emulator(stack, NAME, Port::Aws, &state_folder(stack), &[REGION])
+}
+
+/// Describes the emulator of the other region. The roles of functions live in the first one, so
+/// here every key is good.
+fn secondary(stack: &Stack) -> Result<Service> {
+    let state = secondary_state_folder(stack);
+    let arguments = [SECONDARY_REGION, "open"];
+    emulator(stack, SECONDARY_NAME, Port::AwsSecondary, &state, &arguments)
+}
+
+fn emulator(
+    stack: &Stack,
+    name: &'static str,
+    port: Port,
+    state: &Path,
+    arguments: &[&str],
+) -> Result<Service> {
     let folder = stack.root().join("local/aws");
-    let mut service = Service::new(NAME, stack.tool("python"), stack.folder());
+    let mut service = Service::new(name, stack.tool("python"), stack.folder());
     service.args = vec![
         folder.join("emulator.py").into(),
-        stack.port(Port::Aws).to_string().into(),
-        state_folder(stack).into(),
-        REGION.into(),
+        stack.port(port).to_string().into(),
+        state.into(),
     ];
+    service.args.extend(arguments.iter().map(Into::into));
     service.env = vec![("PYTHONDONTWRITEBYTECODE".into(), "1".into())];
     service.version = format!("{} {}", tools::version(stack)?, digest_of_sources(&folder)?);
     Ok(service)
@@ -42,6 +65,10 @@ pub fn service(stack: &Stack) -> Result<Service> {
 /// Where the emulator keeps what must outlive it.
 pub fn state_folder(stack: &Stack) -> PathBuf {
     stack.path("aws")
+}
+
+fn secondary_state_folder(stack: &Stack) -> PathBuf {
+    stack.path("aws-secondary")
 }
 
 /// Changes with any of the emulator's patches, which it reads only when it starts.
@@ -66,11 +93,25 @@ fn digest_of_sources(folder: &Path) -> Result<String> {
 ///
 /// # Errors
 /// It does not start.
-pub async fn ensure(stack: &Stack) -> Result<crate::process::Outcome> {
+pub async fn ensure(stack: &Stack) -> Result<Outcome> {
     fs::create_dir_all(state_folder(stack))?;
-    let outcome = service(stack)?.ensure(stack).await?;
+    start(stack, &service(stack)?, NAME, Port::Aws).await
+}
+
+/// Starts the emulator of the other region if need be and waits until it answers.
+///
+/// # Errors
+/// It does not start.
+pub async fn ensure_secondary(stack: &Stack) -> Result<Outcome> {
+    fs::create_dir_all(secondary_state_folder(stack))?;
+    let service = secondary(stack)?;
+    start(stack, &service, SECONDARY_NAME, Port::AwsSecondary).await
+}
+
+async fn start(stack: &Stack, service: &Service, name: &str, port: Port) -> Result<Outcome> {
+    let outcome = service.ensure(stack).await?;
     let client = reqwest::Client::new();
-    let health = format!("{}/_ministack/health", stack.url(Port::Aws));
+    let health = format!("{}/_ministack/health", stack.url(port));
     let probe = async || {
         client
             .get(&health)
@@ -78,6 +119,6 @@ pub async fn ensure(stack: &Stack) -> Result<crate::process::Outcome> {
             .await
             .is_ok_and(|answer| answer.status().is_success())
     };
-    wait_ready(stack, NAME, Duration::from_secs(60), probe).await?;
+    wait_ready(stack, name, Duration::from_secs(60), probe).await?;
     Ok(outcome)
 }

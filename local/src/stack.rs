@@ -24,6 +24,8 @@ pub enum Port {
     Payments = 2,
     /// The SMTP sink.
     Smtp = 3,
+    /// The AWS emulator that plays the other region.
+    AwsSecondary = 4,
     /// The first PostgreSQL node.
     Primary = 11,
     /// The second PostgreSQL node.

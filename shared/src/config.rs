@@ -1,12 +1,14 @@
 //! The only reader of the environment. Parsed once, every fault reported together.
 
 mod reader;
+mod second;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
 use reader::Reader;
+pub use second::{SecretsReplica, Smtp};
 use serde::Deserialize;
 
 use crate::domain::address::Country;
@@ -21,6 +23,12 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// Names of secrets; a function's role can read only its own.
     pub secrets: SecretIds,
+    /// Where secrets are read while their first region is away.
+    pub secrets_replica: Option<SecretsReplica>,
+    /// The second mail provider.
+    pub smtp: Option<Smtp>,
+    /// The identity that SES sends as, for readiness.
+    pub mail_identity: Option<String>,
     /// The `iss` of access tokens.
     pub token_issuer: String,
     /// The `aud` of access tokens.
@@ -172,6 +180,9 @@ impl Config {
         // Every part is read before the first `?`, so that all faults are found in one go.
         let database = DatabaseConfig::read(reader);
         let secrets = SecretIds::read(reader, stage.as_deref().unwrap_or_default());
+        let secrets_replica = SecretsReplica::read(reader);
+        let smtp = Smtp::read(reader, stage.as_deref().unwrap_or_default());
+        let mail_identity = reader.given("MAIL_IDENTITY");
         let media = MediaConfig::read(reader);
         let shop = ShopConfig::read(reader);
         let token_issuer = reader.text("TOKEN_ISSUER");
@@ -191,6 +202,9 @@ impl Config {
             stage: stage?,
             database: database?,
             secrets,
+            secrets_replica,
+            smtp,
+            mail_identity,
             token_issuer: token_issuer?,
             token_audience: token_audience?,
             payments_url,

@@ -42,7 +42,7 @@ pub struct Parts {
     pub breakers: SharedBreakers,
     /// SQS.
     pub queues: Queues,
-    /// SES.
+    /// SES, then SMTP.
     pub mail: Mail,
     /// S3.
     pub objects: Objects,
@@ -87,7 +87,7 @@ impl AppState {
 
     /// Builds every part on clients' settings that are already there.
     pub fn assemble(config: Config, aws: SdkConfig) -> Self {
-        let secrets = Secrets::new(&aws);
+        let secrets = Secrets::new(&aws, config.secrets_replica.as_ref());
         let verifier = Verifier::new(
             secrets.clone(),
             &config.secrets.jwt_public,
@@ -100,6 +100,8 @@ impl AppState {
             &config.token_issuer,
             &config.token_audience,
         );
+        let mail = Mail::new(&aws, &config, &secrets);
+        let probes = Probes::new(&aws, &config, secrets.clone(), mail.clone());
         let tables = Tables::new(&aws, &config);
         let control = Control::new(&tables);
         let breakers = SharedBreakers::new(control.clone());
@@ -112,10 +114,10 @@ impl AppState {
             breakers,
             tables,
             queues: Queues::new(&aws, &config),
-            mail: Mail::new(&aws, &config),
+            mail,
             last_good: LastGood::new(objects.clone()),
             objects,
-            probes: Probes::new(&aws, &config, secrets.clone()),
+            probes,
             payments: Payments::new(&config, secrets.clone()),
             secrets,
             verifier,

@@ -15,7 +15,7 @@ fn sample(name: &str) -> SqsEvent {
 /// The ids of the messages that go back.
 async fn failures(state: &AppState, batch: SqsEvent) -> Vec<String> {
     let handle = |envelope, event| mailer::handle(state.clone(), envelope, event);
-    let response = handle_batch(batch, handle).await;
+    let response = handle_batch(&state.queues, batch, handle).await;
     let failures = response.batch_item_failures.into_iter();
     failures.map(|failure| failure.item_identifier).collect()
 }
@@ -29,10 +29,10 @@ async fn effects(state: &AppState) -> i64 {
 }
 
 #[tokio::test]
-async fn poison_goes_back_and_its_neighbour_is_processed() {
+async fn poison_is_set_aside_and_its_neighbour_is_processed() {
     let state = tests::state("mailer").await;
     let failed = failures(&state, sample("poison")).await;
-    assert_eq!(failed, ["00000000-0000-4000-8000-000000000001"]);
+    assert!(failed.is_empty(), "{failed:?}");
     assert_eq!(effects(&state).await, 1);
 }
 

@@ -22,6 +22,8 @@ mod ops;
 mod paying;
 mod replay;
 mod rights;
+mod second_endpoints;
+mod services_gone;
 mod statements;
 mod tidy;
 mod warmer;

@@ -75,6 +75,24 @@ async fn readiness_with_everything_gone_is_told_check_by_check() {
     }
 }
 
+#[tokio::test]
+async fn second_endpoints_are_shown_when_there_are_any() {
+    let variables = [
+        ("SECRETS_SECONDARY_REGION", "eu-west-1"),
+        ("SECRETS_SECONDARY_ENDPOINT_URL", NOWHERE),
+        ("MAIL_IDENTITY", "shop.example"),
+        ("SMTP_HOST", "127.0.0.1"),
+        ("SMTP_PORT", "9"),
+    ];
+    let response = replay(ops::router(state(NOWHERE, &variables)), "ops-ready.json").await;
+    let readiness: Readiness = serde_json::from_str(&body(response).await).unwrap();
+    assert_eq!(readiness.score, "0/9");
+    for name in ["secretsmanager_secondary", "mail", "mail_secondary"] {
+        let detail = readiness.checks[name].detail.as_deref();
+        assert_eq!(detail, Some("cannot be reached"), "{name}");
+    }
+}
+
 /// AWS and the payment provider, where all answer and one refuses.
 async fn everything_outside(request: Request) -> (StatusCode, String) {
     let target = request.headers().get("x-amz-target");
@@ -102,7 +120,7 @@ async fn everything_outside(request: Request) -> (StatusCode, String) {
 }
 
 #[tokio::test]
-async fn refusal_is_an_answer_and_a_missing_table_is_not() {
+async fn what_refuses_or_lacks_its_table_counts_as_gone() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let queue = format!("{endpoint}/orders");
@@ -117,10 +135,13 @@ async fn refusal_is_an_answer_and_a_missing_table_is_not() {
         response = replay(router, "ops-ready.json") => response,
     };
     let readiness: Readiness = serde_json::from_str(&body(response).await).unwrap();
-    for name in ["sqs", "s3", "secretsmanager", "payments"] {
+    for name in ["sqs", "secretsmanager", "payments"] {
         let check = &readiness.checks[name];
         assert_eq!(check.status, Condition::Healthy, "{name}: {check:?}");
     }
+    let s3 = &readiness.checks["s3"];
+    assert_eq!(s3.status, Condition::Unhealthy);
+    assert_eq!(s3.detail.as_deref(), Some("access is denied"));
     let dynamodb = &readiness.checks["dynamodb"];
     assert_eq!(dynamodb.status, Condition::Unhealthy);
     assert_eq!(
@@ -130,7 +151,7 @@ async fn refusal_is_an_answer_and_a_missing_table_is_not() {
     // The login is there now; the node is not.
     let primary = &readiness.checks["database_primary"];
     assert_eq!(primary.detail.as_deref(), Some("no node accepts writes"));
-    assert_eq!(readiness.score, "4/6");
+    assert_eq!(readiness.score, "3/6");
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ struct Status {
     api_url: String,
     docs_url: String,
     aws_endpoint_url: String,
+    aws_secondary_endpoint_url: String,
     payments_url: String,
     smtp: Address,
     database: BTreeMap<&'static str, NodeStatus>,
@@ -86,6 +87,7 @@ fn collect(stack: &Stack) -> Result<Status> {
         api_url: stack.url(Port::Front),
         docs_url: docs_url(stack),
         aws_endpoint_url: stack.url(Port::Aws),
+        aws_secondary_endpoint_url: stack.url(Port::AwsSecondary),
         payments_url: stack.url(Port::Payments),
         smtp: Address {
             host: LOOPBACK,
@@ -106,6 +108,10 @@ async fn print_table(stack: &Stack, status: &Status) {
     let servers = [
         (FRONT, status.api_url.clone()),
         (aws::NAME, status.aws_endpoint_url.clone()),
+        (
+            aws::SECONDARY_NAME,
+            status.aws_secondary_endpoint_url.clone(),
+        ),
         (PAYMENTS, status.payments_url.clone()),
         (smtp::NAME, format!("{LOOPBACK}:{}", status.smtp.port)),
     ];

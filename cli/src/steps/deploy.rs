@@ -148,6 +148,11 @@ fn parameters(stack: &Stack) -> Vec<(&'static str, String)> {
         ),
         ("MediaUploadUrl", emulator.clone()),
         ("AwsEndpointUrl", emulator),
+        ("SecretsReplicaRegion", aws::SECONDARY_REGION.into()),
+        ("SecretsSecondaryEndpointUrl", stack.url(Port::AwsSecondary)),
+        ("SmtpHost", "127.0.0.1".into()),
+        ("SmtpPort", stack.port(Port::Smtp).to_string()),
+        ("SmtpSignIn", "false".into()),
     ]
 }
 

@@ -91,6 +91,7 @@ fn taken_ports(stack: &Stack) -> Vec<String> {
     let mut wanted = vec![
         (super::services::FRONT, stack.port(Port::Front)),
         (local::aws::NAME, stack.port(Port::Aws)),
+        (local::aws::SECONDARY_NAME, stack.port(Port::AwsSecondary)),
         (super::services::PAYMENTS, stack.port(Port::Payments)),
         (local::smtp::NAME, stack.port(Port::Smtp)),
     ];

@@ -26,16 +26,48 @@ pub(crate) async fn write_all(stack: &Stack, writer: Node) -> Result<usize> {
     }
     changed += usize::from(payment_keys(stack, &client).await?);
     changed += usize::from(signing_keys(&client).await?);
+    changed += replicate(&client, &client_of(stack, Port::AwsSecondary).await).await?;
+    Ok(changed)
+}
+
+/// Copies every secret to the other region, which AWS does by itself. Answers how many it lacked.
+async fn replicate(from: &Client, to: &Client) -> Result<usize> {
+    let (mut changed, mut names) = (0, Vec::new());
+    let mut pages = from.list_secrets().into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.context("The secrets cannot be listed.")?;
+        names.extend(page.secret_list.into_iter().flatten().filter_map(|secret| secret.name));
+    }
+    for id in &names {
+        // One that was declared and never written is not there either.
+        let Ok(wanted) = value(from, id).await else {
+            continue;
+        };
+        match value(to, id).await {
+            Ok(present) if present == wanted => continue,
+            Ok(_) => put(to, id, &wanted).await?,
+            Err(_) => create(to, id, &wanted).await?,
+        }
+        changed += 1;
+    }
     Ok(changed)
 }
 
 /// A client with the rights of the account's root.
 pub(crate) async fn client(stack: &Stack) -> Client {
+    client_of(stack, Port::Aws).await
+}
+
+async fn client_of(stack: &Stack, port: Port) -> Client {
+    let region = match port {
+        Port::AwsSecondary => aws::SECONDARY_REGION,
+        _ => aws::REGION,
+    };
     let credentials = Credentials::new(aws::ACCESS_KEY, aws::SECRET_KEY, None, None, "local");
     let config = aws_config::defaults(BehaviorVersion::latest())
         .credentials_provider(credentials)
-        .region(Region::new(aws::REGION))
-        .endpoint_url(stack.url(Port::Aws))
+        .region(Region::new(region))
+        .endpoint_url(stack.url(port))
         .load()
         .await;
     Client::new(&config)
@@ -110,4 +142,12 @@ async fn put(client: &Client, id: &str, text: &str) -> Result<()> {
     answer
         .map(drop)
         .with_context(|| format!("The secret {id} cannot be written."))
+}
+
+async fn create(client: &Client, id: &str, text: &str) -> Result<()> {
+    let answer = client.create_secret().name(id).secret_string(text);
+    let answer = answer.send().await;
+    answer
+        .map(drop)
+        .with_context(|| format!("The secret {id} cannot be made."))
 }

@@ -11,7 +11,9 @@ use shared::domain::events::{Envelope, Event};
 use shared::domain::money::InvalidCurrency;
 use shared::domain::secrets::{NoRandomness, Opaque};
 use shared::events::Failure;
-use shared::providers::mail::MailError;
+use shared::providers::mail::{Letter, MailError};
+use shared::resilience::CallError;
+use shared::resilience::policies::MAIL_LEASE;
 use shared::state::AppState;
 use shared::store::database::{self, Tx};
 use shared::store::order_mail::{self as orders, OrderMail, OrderMailLine};
@@ -26,8 +28,10 @@ const CONSUMER: &str = "mailer";
 enum SendError {
     #[error("the database failed")]
     Store(#[from] StoreError),
-    #[error("the mail provider failed")]
-    Mail(#[from] MailError),
+    #[error("no mail provider took it")]
+    Mail(#[from] CallError<MailError>),
+    #[error("the mail is being sent")]
+    UnderWay,
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
     #[error("the mail could not be written")]
@@ -38,30 +42,79 @@ enum SendError {
     NotMail(&'static str),
 }
 
+impl From<SendError> for Failure {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Store(StoreError::Unavailable(_))
+            | SendError::Mail(_)
+            | SendError::NoRandomness(_)
+            | SendError::UnderWay => Self::again(error),
+            SendError::Store(_)
+            | SendError::Template(_)
+            | SendError::Currency(_)
+            | SendError::NotMail(_) => Self::defect(error),
+        }
+    }
+}
+
 /// Sends the mail that an event calls for.
 ///
-/// The inbox row is written in the transaction that ends after the mail was
-/// handed over: killed in between, the mail is sent again rather than never.
+/// The intention is stored, then the mail is handed over outside of any
+/// transaction, then the inbox row is written: killed in between, the mail is sent
+/// again rather than never.
 ///
 /// # Errors
 /// The message goes back to its queue.
 pub async fn handle(state: AppState, envelope: Envelope, event: Event) -> Result<(), Failure> {
-    send(&state, envelope.id, &event)
-        .await
-        .map_err(Failure::again)
+    Ok(send(&state, envelope.id, &event).await?)
 }
 
 async fn send(state: &AppState, event_id: Uuid, event: &Event) -> Result<(), SendError> {
-    let mut tx = state.database.begin().await?;
-    let first = outbox::record_effect(&mut tx, CONSUMER, event_id).await;
-    if !first.map_err(StoreError::from)? {
+    let Some(letter) = begin(state, event_id, event).await? else {
         return Ok(());
+    };
+    let sent = state.mail.send(event_id, letter).await;
+    let mut tx = state.database.begin().await?;
+    outbox::end_lease(&mut tx, CONSUMER, event_id)
+        .await
+        .map_err(StoreError::from)?;
+    if sent.is_ok() {
+        outbox::record_effect(&mut tx, CONSUMER, event_id)
+            .await
+            .map_err(StoreError::from)?;
+    }
+    database::commit(tx).await?;
+    Ok(sent?)
+}
+
+/// Takes the event on, unless its mail was sent or is being sent, and writes that mail.
+async fn begin(
+    state: &AppState,
+    event_id: Uuid,
+    event: &Event,
+) -> Result<Option<Letter>, SendError> {
+    let mut tx = state.database.begin().await?;
+    let leased = outbox::lease_effect(&mut tx, CONSUMER, event_id, MAIL_LEASE).await;
+    if !leased.map_err(StoreError::from)? {
+        return Err(SendError::UnderWay);
+    }
+    let sent = outbox::had_effect(&mut tx, CONSUMER, event_id).await;
+    if sent.map_err(StoreError::from)? {
+        return Ok(None);
     }
     let shop = &state.config.shop;
-    if let Some(content) = compose(shop, &mut tx, event).await? {
-        state.mail.send(content.letter(shop)?).await?;
-    }
-    Ok(database::commit(tx).await?)
+    let letter = match compose(shop, &mut tx, event).await? {
+        Some(content) => Some(content.letter(shop)?),
+        None => {
+            let done = outbox::record_effect(&mut tx, CONSUMER, event_id).await;
+            done.map_err(StoreError::from)?;
+            let ended = outbox::end_lease(&mut tx, CONSUMER, event_id).await;
+            ended.map_err(StoreError::from)?;
+            None
+        }
+    };
+    database::commit(tx).await?;
+    Ok(letter)
 }
 
 /// What the mail says; nothing when nobody is left to read it.

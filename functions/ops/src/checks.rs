@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use shared::providers::probes::{ProbeError, Reached};
+use shared::providers::probes::ProbeError;
 use shared::resilience::Dependency;
 use shared::store::database::Node;
 use shared::store::migrations;
@@ -37,16 +37,14 @@ fn primary(status: Condition, latency: Duration) -> Check {
 /// Something that is not the database.
 pub(crate) fn outside(
     dependency: Dependency,
-    answer: Result<Reached, ProbeError>,
+    answer: Result<(), ProbeError>,
     latency: Duration,
 ) -> Check {
-    let check = |status| Check::new(dependency, status, latency);
     match answer {
-        Ok(Reached::Served) => check(Condition::Healthy),
-        Ok(Reached::Refused) => {
-            check(Condition::Healthy).detail("answers; this function may not look further")
+        Ok(()) => Check::new(dependency, Condition::Healthy, latency),
+        Err(error) => {
+            Check::new(dependency, Condition::Unhealthy, latency).detail(error.to_string())
         }
-        Err(error) => check(Condition::Unhealthy).detail(error.to_string()),
     }
 }
 
@@ -219,14 +217,19 @@ mod tests {
     }
 
     #[test]
-    fn refusal_is_an_answer() {
+    fn what_does_not_serve_is_unhealthy_and_says_why() {
         let latency = Duration::ZERO;
-        assert_eq!(
-            outside(Dependency::Objects, Ok(Reached::Refused), latency).status,
-            Condition::Healthy
-        );
-        let gone = outside(Dependency::Objects, Err(ProbeError::TimedOut), latency);
-        assert_eq!(gone.status, Condition::Unhealthy);
-        assert_eq!(gone.detail.as_deref(), Some("does not answer in time"));
+        assert_eq!(outside(Dependency::Objects, Ok(()), latency).status, Condition::Healthy);
+        for (error, detail) in [
+            (ProbeError::TimedOut, "does not answer in time"),
+            (
+                ProbeError::Failed("access is denied".into()),
+                "access is denied",
+            ),
+        ] {
+            let gone = outside(Dependency::Objects, Err(error), latency);
+            assert_eq!(gone.status, Condition::Unhealthy);
+            assert_eq!(gone.detail.as_deref(), Some(detail));
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use shared::clock;
-use shared::providers::probes::ProbeError;
+use shared::providers::probes::{ProbeError, Probes};
 use shared::resilience::{Dependency, SharedState};
 use shared::state::AppState;
 use shared::store::migrations;
@@ -63,32 +63,50 @@ pub struct Check {
 
 /// Looks at everything.
 pub(crate) async fn look(state: &AppState) -> Readiness {
-    let probes = &state.probes;
-    let (database, schema_version, dynamodb, sqs, s3, secretsmanager, payments, ()) = futures::join!(
+    let (database, schema_version, outsiders, ()) = futures::join!(
         timed(state.database.roles()),
         schema_version(state),
-        timed(probes.dynamodb()),
-        timed(probes.sqs()),
-        timed(probes.s3()),
-        timed(probes.secretsmanager()),
-        timed(probes.payments()),
+        look_outside(&state.probes),
         state.breakers.refresh(),
     );
     let mut checks = match database {
         (Ok(nodes), _) => seats(nodes, schema_version),
         (Err(_), latency) => no_login(latency),
     };
-    for (dependency, (answer, latency)) in [
-        (Dependency::Dynamo, dynamodb),
-        (Dependency::Queues, sqs),
-        (Dependency::Objects, s3),
-        (Dependency::Secrets, secretsmanager),
-        (Dependency::Payments, payments),
-    ] {
-        let check = outside(dependency, answer, latency);
-        checks.insert(dependency.name().to_owned(), check);
-    }
+    checks.extend(outsiders);
     sum_up(checks, schema_version)
+}
+
+/// What is not the database. A second endpoint is there only if it was configured.
+async fn look_outside(probes: &Probes) -> Vec<(String, Check)> {
+    use Dependency::{
+        Dynamo, Mail, MailSecondary, Objects, Payments, Queues, Secrets, SecretsSecondary,
+    };
+    let (dynamodb, sqs, s3, secrets, payments, mail, mail_secondary) = futures::join!(
+        timed(probes.dynamodb()),
+        timed(probes.sqs()),
+        timed(probes.s3()),
+        timed(probes.secretsmanager()),
+        timed(probes.payments()),
+        timed(probes.mail()),
+        timed(probes.mail_secondary()),
+    );
+    let mut answers = vec![
+        (Dynamo, dynamodb),
+        (Queues, sqs),
+        (Objects, s3),
+        (Payments, payments),
+    ];
+    let regions = [Secrets, SecretsSecondary].into_iter().zip(secrets.0);
+    answers.extend(regions.map(|(region, answer)| (region, (answer, secrets.1))));
+    for (provider, (answer, latency)) in [(Mail, mail), (MailSecondary, mail_secondary)] {
+        answers.extend(answer.map(|answer| (provider, (answer, latency))));
+    }
+    let check = |(dependency, (answer, latency)): (Dependency, _)| {
+        let check = outside(dependency, answer, latency);
+        (dependency.name().to_owned(), check)
+    };
+    answers.into_iter().map(check).collect()
 }
 
 async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {

@@ -3,8 +3,9 @@
 
 use shared::domain::events::{Envelope, Event};
 use shared::events::Failure;
-use shared::operations::{refund_order, settle_payment};
+use shared::operations::{OperationError, refund_order, settle_payment};
 use shared::state::AppState;
+use shared::store::StoreError;
 
 /// Handles one event. What it does may have been done before: each operation
 /// looks at what is stored, so the inbox of this consumer is the state itself.
@@ -19,7 +20,17 @@ pub async fn handle(state: AppState, _: Envelope, event: Event) -> Result<(), Fa
         }
         Event::RefundDue { refund_id, .. } => refund_order::make(&state, refund_id).await,
         // Sent to other queues.
-        _ => return Err(Failure::again("the event is not for this queue")),
+        _ => return Err(Failure::defect("the event is not for this queue")),
     }
-    .map_err(Failure::again)
+    .map_err(failure)
+}
+
+/// What the database refuses today it will most likely refuse tomorrow.
+fn failure(error: OperationError) -> Failure {
+    match error {
+        OperationError::Store(StoreError::Constraint(..) | StoreError::Defect(_)) => {
+            Failure::defect(error)
+        }
+        _ => Failure::again(error),
+    }
 }

@@ -73,6 +73,7 @@ pub struct Upload {
         (status = 404, body = Problem, content_type = "application/problem+json", description = "There is no such product"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "The product has as many pictures as it may have"),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is at fault"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The bucket is away"),
     )
 )]
 pub async fn post_image(
@@ -93,6 +94,8 @@ pub async fn post_image(
         .objects
         .upload_form(&key, body.content_type, body.byte_size, clock::now());
     let form = form.await?;
+    // Nobody shall find out by uploading that the bucket is away.
+    state.objects.reach().await?;
     let mut tx = state.database.begin().await?;
     let image = NewImage {
         id: image_id,

@@ -72,3 +72,21 @@ fn hosts_are_taken_from_single_variables_and_json() {
     variables.insert("DB_HOSTS".into(), r#"["one", "three"]"#.into());
     assert_eq!(Config::parse(variables).unwrap().database.hosts.len(), 3);
 }
+
+#[test]
+fn second_endpoints_are_optional_and_a_half_given_one_is_a_fault() {
+    let config = Config::parse(complete()).unwrap();
+    assert_eq!((config.secrets_replica, config.smtp), (None, None));
+    let mut variables = complete();
+    variables.insert("SMTP_HOST".into(), "smtp.example".into());
+    variables.insert(
+        "SECRETS_SECONDARY_ENDPOINT_URL".into(),
+        "http://127.0.0.1:4".into(),
+    );
+    let faults = Config::parse(variables.clone()).unwrap_err().0;
+    assert_eq!(faults.len(), 1, "{faults:?}");
+    assert!(faults[0].starts_with("SECRETS_SECONDARY_REGION"));
+    variables.insert("SECRETS_SECONDARY_REGION".into(), "eu-west-1".into());
+    let smtp = Config::parse(variables).unwrap().smtp.unwrap();
+    assert_eq!((smtp.port, smtp.tls), (587, true));
+}

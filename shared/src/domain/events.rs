@@ -140,7 +140,7 @@ pub struct Envelope {
     pub version: i16,
     /// What it happened to.
     pub aggregate_id: Uuid,
-    /// Its place among that aggregate's events, from 1.
+    /// Its place among that aggregate's events in this queue, from 1.
     pub sequence: i64,
     /// When it happened.
     #[serde(with = "time::serde::rfc3339")]

@@ -10,36 +10,19 @@ use serde_json::Value;
 
 use crate::context::{self, Context};
 use crate::domain::events::{Envelope, Event, UnknownEvent};
+use crate::providers::queues::Queues;
 use crate::resilience::policies::BATCH_TIMEOUT;
 use crate::resilience::{Deadline, SharedState};
 use crate::state::AppState;
 use crate::telemetry;
 
-/// Why a message was not processed. It goes back to its queue and, after some
-/// receives, to the dead-letter queue.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// It is not an event that this release knows.
-    #[error("the message cannot be understood")]
-    Unknown(#[from] UnknownEvent),
-    /// It may work when it comes again.
-    #[error("the message could not be processed now")]
-    Again(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The handler has a defect.
-    #[error("the handler panicked")]
-    Panicked,
-}
-
-impl Failure {
-    /// Try again later because of `source`.
-    pub fn again(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Again(source.into())
-    }
-}
+use super::failure::{Failure, dispose};
 
 /// Runs `handle` for every message, one after the other, and reports exactly
-/// those that failed.
+/// those that failed. Each of these waits a while at `queues`, longer with every
+/// failure; one that can never succeed goes to the dead letters and is done with.
 pub async fn handle_batch<F>(
+    queues: &Queues,
     batch: SqsEvent,
     handle: impl Fn(Envelope, Event) -> F,
 ) -> SqsBatchResponse
@@ -50,7 +33,7 @@ where
     let deadline = Deadline::after(BATCH_TIMEOUT);
     for message in batch.records {
         let request_id = message.message_id.clone().unwrap_or_default();
-        let work = handle_message(&message, &handle);
+        let work = handle_message(queues, &message, &handle);
         if !context::scope(
             Context {
                 request_id: request_id.clone(),
@@ -69,7 +52,11 @@ where
 }
 
 /// Whether the message is done with.
-async fn handle_message<F>(message: &SqsMessage, handle: &impl Fn(Envelope, Event) -> F) -> bool
+async fn handle_message<F>(
+    queues: &Queues,
+    message: &SqsMessage,
+    handle: &impl Fn(Envelope, Event) -> F,
+) -> bool
 where
     F: Future<Output = Result<(), Failure>>,
 {
@@ -85,16 +72,23 @@ where
         .catch_unwind()
         .await
         .unwrap_or(Err(Failure::Panicked));
-    if let Err(error) = &result {
-        log_failure(message, error);
-    }
+    let outcome = match &result {
+        Ok(()) => "done",
+        Err(failure) => {
+            log_failure(message, failure);
+            match dispose(queues, message, failure).await {
+                true => "rejected",
+                false => "again",
+            }
+        }
+    };
     telemetry::message(telemetry::Message {
         message_id: message.message_id.as_deref().unwrap_or_default(),
         event_type: &event_type,
-        outcome: if result.is_ok() { "done" } else { "again" },
+        outcome,
         duration: started.elapsed(),
     });
-    result.is_ok()
+    outcome != "again"
 }
 
 fn log_failure(message: &SqsMessage, failure: &Failure) {
@@ -102,7 +96,7 @@ fn log_failure(message: &SqsMessage, failure: &Failure) {
     tracing::warn!(
         messaging.message.id = message_id,
         error = telemetry::chain(failure),
-        "the message goes back"
+        "the message was not processed"
     );
 }
 
@@ -121,7 +115,7 @@ where
             // Nobody waits for a batch as for a request, so it knows what operators want.
             state.breakers.refresh().await;
             let run = |envelope, event| handle(state.clone(), envelope, event);
-            Ok::<_, Error>(handle_batch(event.payload, run).await)
+            Ok::<_, Error>(handle_batch(&state.queues, event.payload, run).await)
         }
     }))
     .await

@@ -2,7 +2,10 @@
 
 use uuid::Uuid;
 
+use crate::context::{self, Context};
 use crate::domain::events::Queue;
+use crate::resilience::policies::PUBLISH_TIMEOUT;
+use crate::resilience::{Class, Deadline};
 use crate::state::AppState;
 use crate::store::{PgConnection, StoreError, database, outbox};
 
@@ -12,18 +15,24 @@ const SETTLED_SECONDS: f64 = 5.0;
 /// Aggregates per sweep; what is left over is next minute's.
 const AGGREGATES_PER_SWEEP: i64 = 500;
 
+/// Aggregates in a row that no queue took anything of, after which a sweep gives up.
+const AWAY_MAX: usize = 3;
+
 /// Publishes an aggregate's events right after the commit that wrote them. A
-/// failure is only logged: the sweeper publishes what is left.
+/// failure is only logged, and a queue that does not answer costs the request
+/// no more than [`PUBLISH_TIMEOUT`]: the sweeper publishes what is left.
 pub async fn publish(state: &AppState, aggregate: Uuid) {
-    if let Err(error) = publish_aggregate(state, aggregate).await {
+    let deadline = context::deadline().min(Deadline::after(PUBLISH_TIMEOUT));
+    if let Err(error) = publish_aggregate(state, aggregate, deadline).await {
         tracing::warn!(error = %error, "events wait in the outbox");
     }
 }
 
-/// Publishes what was left over; the number of events.
+/// Publishes what was left over; the number of events. An aggregate that cannot be
+/// published keeps no other waiting.
 ///
 /// # Errors
-/// The database is away.
+/// The database is away, or could not do it for one of the aggregates.
 pub async fn sweep(state: &AppState) -> Result<usize, StoreError> {
     let mut tx = state.database.begin().await?;
     let left = async {
@@ -32,18 +41,45 @@ pub async fn sweep(state: &AppState) -> Result<usize, StoreError> {
     };
     let aggregates = database::within::<_, StoreError>(left).await?;
     database::commit(tx).await?;
-    let mut published = 0;
+    let (mut count, mut away, mut result) = (0, 0, Ok(()));
     for aggregate in aggregates {
-        published += publish_aggregate(state, aggregate).await?;
+        match publish_aggregate(state, aggregate, context::deadline()).await {
+            Ok(published) => {
+                count += published.count;
+                away = if published.queue_away { away + 1 } else { 0 };
+            }
+            Err(error @ StoreError::Unavailable(_)) => return Err(error),
+            Err(error) => {
+                tracing::warn!(aggregate = %aggregate, error = %error, "its events wait");
+                result = Err(error);
+            }
+        }
+        if away == AWAY_MAX {
+            tracing::warn!("the queues are away, the rest is left for the next sweep");
+            break;
+        }
     }
-    Ok(published)
+    result.map(|()| count)
 }
 
-/// Publishes an aggregate's events in order and stops at the first that a queue
-/// does not take. A kill between sending and marking sends again.
-async fn publish_aggregate(state: &AppState, aggregate: Uuid) -> Result<usize, StoreError> {
+/// What became of an aggregate's events.
+#[derive(Default)]
+struct Published {
+    count: usize,
+    /// A queue did not answer, rather than refuse an event.
+    queue_away: bool,
+}
+
+/// Publishes an aggregate's events, in order to each queue: after one that its queue
+/// does not take by `deadline`, that queue gets no later one. A kill between sending
+/// and marking sends again.
+async fn publish_aggregate(
+    state: &AppState,
+    aggregate: Uuid,
+    deadline: Deadline,
+) -> Result<Published, StoreError> {
     let mut tx = state.database.begin().await?;
-    let published = database::within(send_pending(state, &mut tx, aggregate)).await?;
+    let published = database::within(send_pending(state, &mut tx, aggregate, deadline)).await?;
     database::commit(tx).await?;
     Ok(published)
 }
@@ -52,22 +88,32 @@ async fn send_pending(
     state: &AppState,
     tx: &mut PgConnection,
     aggregate: Uuid,
-) -> Result<usize, StoreError> {
+    deadline: Deadline,
+) -> Result<Published, StoreError> {
+    let mut published = Published::default();
     if !outbox::claim_aggregate(tx, aggregate).await? {
-        return Ok(0);
+        return Ok(published);
     }
-    let mut published = 0;
+    let mut stopped = Vec::new();
     for pending in outbox::pending(tx, aggregate).await? {
-        let Some(queue) = Queue::from_name(&pending.queue) else {
+        let queue = Queue::from_name(&pending.queue);
+        let Some(queue) = queue.filter(|queue| !stopped.contains(queue)) else {
             continue;
         };
         let envelope = pending.envelope();
-        if let Err(error) = state.queues.send(queue, &envelope).await {
+        let context = Context {
+            request_id: context::request_id(),
+            deadline,
+        };
+        let sending = state.queues.send(queue, &envelope);
+        if let Err(error) = context::scope(context, sending).await {
             tracing::warn!(queue = queue.name(), error = %error, "the event waits in the outbox");
-            break;
+            published.queue_away |= error.class() == Class::Transient;
+            stopped.push(queue);
+            continue;
         }
         outbox::mark_published(tx, envelope.id, queue.name()).await?;
-        published += 1;
+        published.count += 1;
     }
     Ok(published)
 }

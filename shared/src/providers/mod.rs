@@ -56,6 +56,16 @@ fn seconds(retry_after: Option<&str>) -> Option<Duration> {
 }
 
 impl AwsError {
+    /// Whether it says that this function may not ask. A refusal of a `HEAD` has no
+    /// body, and so no code: only its status tells.
+    pub(crate) fn is_denial(&self) -> bool {
+        self.status == Some(403)
+            || matches!(
+                self.code.as_str(),
+                "AccessDenied" | "AccessDeniedException"
+            )
+    }
+
     /// The answer began well and broke off.
     pub(crate) fn interrupted(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self {

@@ -66,6 +66,19 @@ impl Objects {
         }
     }
 
+    /// Whether the bucket of pictures answers. A form is signed without asking it.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn reach(&self) -> Result<(), ObjectError> {
+        call(Intent::ObjectRead, || async {
+            let question = self.client.head_bucket().bucket(&self.media.bucket);
+            question.send().await.map(drop).map_err(AwsError::from)
+        })
+        .await?;
+        Ok(())
+    }
+
     /// A form with which a browser can upload exactly one object: this key, this
     /// kind, this size. The bucket itself refuses anything else.
     ///

@@ -7,18 +7,10 @@ use std::sync::OnceLock;
 use aws_config::SdkConfig;
 
 use super::AwsError;
-use super::secrets::{SecretError, Secrets};
+use super::mail::{Mail, MailError};
+use super::secrets::Secrets;
 use crate::config::Config;
 use crate::resilience::{CallError, Intent, probe};
-
-/// What a dependency that is there said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reached {
-    /// It answered the question.
-    Served,
-    /// It answered that this function may not ask, and so it is there.
-    Refused,
-}
 
 /// Why a dependency counts as gone. Names no host and quotes no message.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,6 +32,7 @@ pub struct Probes {
     aws: SdkConfig,
     clients: OnceLock<Clients>,
     secrets: Secrets,
+    mail: Mail,
     public_keys: String,
     carts_table: String,
     orders_queue_url: String,
@@ -57,11 +50,12 @@ struct Clients {
 
 impl Probes {
     /// Asks through `aws` for the things that `config` names.
-    pub fn new(aws: &SdkConfig, config: &Config, secrets: Secrets) -> Self {
+    pub fn new(aws: &SdkConfig, config: &Config, secrets: Secrets, mail: Mail) -> Self {
         Self {
             aws: aws.clone(),
             clients: OnceLock::new(),
             secrets,
+            mail,
             public_keys: config.secrets.jwt_public.clone(),
             carts_table: config.carts_table.clone(),
             orders_queue_url: config.orders_queue_url.clone(),
@@ -74,7 +68,7 @@ impl Probes {
     ///
     /// # Errors
     /// It is gone, or the table is.
-    pub async fn dynamodb(&self) -> Result<Reached, ProbeError> {
+    pub async fn dynamodb(&self) -> Result<(), ProbeError> {
         let client = &self.clients().dynamodb;
         let asked = probe(Intent::DynamoRead, || async {
             let question = client.describe_table().table_name(&self.carts_table);
@@ -87,7 +81,7 @@ impl Probes {
     ///
     /// # Errors
     /// It is gone, or the queue is.
-    pub async fn sqs(&self) -> Result<Reached, ProbeError> {
+    pub async fn sqs(&self) -> Result<(), ProbeError> {
         let client = &self.clients().sqs;
         let asked = probe(Intent::QueueSend, || async {
             let question = client
@@ -102,7 +96,7 @@ impl Probes {
     ///
     /// # Errors
     /// It is gone, or the bucket is.
-    pub async fn s3(&self) -> Result<Reached, ProbeError> {
+    pub async fn s3(&self) -> Result<(), ProbeError> {
         let client = &self.clients().s3;
         let asked = probe(Intent::ObjectRead, || async {
             let question = client.head_bucket().bucket(&self.media_bucket);
@@ -111,23 +105,34 @@ impl Probes {
         reached(asked.await)
     }
 
-    /// Secrets Manager, by the public signing keys, past what is kept of them.
+    /// Secrets Manager, by the public signing keys, past what is kept of them: each
+    /// region by itself, the replica's if there is one.
+    pub async fn secretsmanager(&self) -> Vec<Result<(), ProbeError>> {
+        let asked = self.secrets.probe(&self.public_keys).await;
+        asked.into_iter().map(reached).collect()
+    }
+
+    /// SES, by the identity that mails are sent as; `None` when that is not known.
     ///
     /// # Errors
-    /// It is gone, or the secret is.
-    pub async fn secretsmanager(&self) -> Result<Reached, ProbeError> {
-        match self.secrets.read(&self.public_keys).await {
-            Ok(_) => Ok(Reached::Served),
-            Err(SecretError::Unavailable(_, error)) => reached::<()>(Err(error)),
-            Err(SecretError::Shape(_)) => Err(ProbeError::Failed("holds no text".to_owned())),
-        }
+    /// It is gone, or the identity is.
+    pub async fn mail(&self) -> Option<Result<(), ProbeError>> {
+        self.mail.probe_ses().await.map(reached)
+    }
+
+    /// The second mail provider; `None` when there is none.
+    ///
+    /// # Errors
+    /// It is gone.
+    pub async fn mail_secondary(&self) -> Option<Result<(), ProbeError>> {
+        self.mail.probe_smtp().await.map(reached)
     }
 
     /// The payment provider, without credentials: any answer but a failure shows that it is there.
     ///
     /// # Errors
     /// It is gone.
-    pub async fn payments(&self) -> Result<Reached, ProbeError> {
+    pub async fn payments(&self) -> Result<(), ProbeError> {
         let client = &self.clients().http;
         let url = format!("{}/v1/balance", self.payments_url.trim_end_matches('/'));
         let asked = probe(Intent::PaymentRead, || async {
@@ -136,15 +141,9 @@ impl Probes {
             if status >= 500 {
                 return Err(Gone::Answered(status));
             }
-            Ok(status)
+            Ok(())
         });
-        match asked.await {
-            Ok(200..300) => Ok(Reached::Served),
-            Ok(_) => Ok(Reached::Refused),
-            Err(CallError::Failed { source, .. }) => Err(ProbeError::Failed(source.to_string())),
-            Err(CallError::TimedOut { .. }) => Err(ProbeError::TimedOut),
-            Err(CallError::NotStarted { reason, .. }) => Err(ProbeError::NotAsked(reason)),
-        }
+        reached(asked.await)
     }
 
     fn clients(&self) -> &Clients {
@@ -162,23 +161,37 @@ impl Probes {
     }
 }
 
-fn reached<T>(outcome: Result<T, CallError<AwsError>>) -> Result<Reached, ProbeError> {
+fn reached<T, E: Said>(outcome: Result<T, CallError<E>>) -> Result<(), ProbeError> {
     match outcome {
-        Ok(_) => Ok(Reached::Served),
-        Err(CallError::Failed { source, .. }) if is_refusal(&source) => Ok(Reached::Refused),
-        Err(CallError::Failed { source, .. }) => Err(ProbeError::Failed(source.code)),
+        Ok(_) => Ok(()),
+        Err(CallError::Failed { source, .. }) => Err(ProbeError::Failed(source.said())),
         Err(CallError::TimedOut { .. }) => Err(ProbeError::TimedOut),
         Err(CallError::NotStarted { reason, .. }) => Err(ProbeError::NotAsked(reason)),
     }
 }
 
-/// A refusal of a `HEAD` has no body, and so no code: only its status tells.
-fn is_refusal(error: &AwsError) -> bool {
-    error.status == Some(403)
-        || matches!(
-            error.code.as_str(),
-            "AccessDenied" | "AccessDeniedException"
-        )
+/// What a failure is called where anyone may read it.
+trait Said {
+    fn said(&self) -> String;
+}
+
+impl Said for AwsError {
+    /// A dependency that refuses is of no more use than one that is gone.
+    fn said(&self) -> String {
+        match self.is_denial() {
+            true => "access is denied".to_owned(),
+            false => self.code.clone(),
+        }
+    }
+}
+
+impl Said for MailError {
+    fn said(&self) -> String {
+        match self {
+            Self::Ses(what, _) | Self::Smtp(what, _) => what.clone(),
+            Self::Login(_) | Self::Unwritable => self.to_string(),
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -187,4 +200,10 @@ enum Gone {
     Silent,
     #[error("answers {0}")]
     Answered(u16),
+}
+
+impl Said for Gone {
+    fn said(&self) -> String {
+        self.to_string()
+    }
 }

@@ -1,19 +1,21 @@
-//! Secrets Manager, with the last good value kept while it is away.
+//! Secrets Manager in two regions, with the last good value kept while both are away.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::config::{Builder, Region};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
 
 use super::AwsError;
 use crate::clock;
+use crate::config::SecretsReplica;
 use crate::domain::sessions::SessionKey;
 use crate::resilience::policies::{SECRET_READ_PAUSE, SECRET_TTL};
-use crate::resilience::{CallError, Intent, call};
+use crate::resilience::{CallError, Intent, Targets, call, failover};
 
 /// A secret that cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -26,24 +28,56 @@ pub enum SecretError {
     Shape(String),
 }
 
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 struct Kept {
     value: SecretString,
     read_at: OffsetDateTime,
 }
 
-/// Reads secrets and keeps them for a while.
-#[derive(Clone)]
-pub struct Secrets {
+/// One region of Secrets Manager.
+#[derive(Debug, Clone)]
+struct Store {
     client: Client,
+    intent: Intent,
+}
+
+impl Store {
+    async fn read(&self, id: &str) -> Result<Option<String>, CallError<AwsError>> {
+        let output = call(self.intent, || async {
+            let get = self.client.get_secret_value().secret_id(id);
+            get.send().await.map_err(AwsError::from)
+        });
+        Ok(output.await?.secret_string)
+    }
+}
+
+/// Reads secrets and keeps them for a while.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    stores: Arc<Targets<Store>>,
+    has_replica: bool,
     kept: Arc<Mutex<HashMap<String, Kept>>>,
 }
 
 impl Secrets {
-    /// Reads through `aws`.
-    pub fn new(aws: &SdkConfig) -> Self {
+    /// Reads through `aws` and, while that is away, from `replica`. Without one
+    /// the first region is asked a second time.
+    pub fn new(aws: &SdkConfig, replica: Option<&SecretsReplica>) -> Self {
+        let client = Client::new(aws);
+        let second = replica.map_or_else(|| client.clone(), |replica| at(aws, replica));
+        let (first, second) = (
+            Store {
+                client,
+                intent: Intent::SecretRead,
+            },
+            Store {
+                client: second,
+                intent: Intent::SecretReadSecondary,
+            },
+        );
         Self {
-            client: Client::new(aws),
+            stores: Arc::new(Targets::new(first, [second])),
+            has_replica: replica.is_some(),
             kept: Arc::default(),
         }
     }
@@ -73,19 +107,10 @@ impl Secrets {
     /// # Errors
     /// It cannot be read.
     pub async fn read(&self, id: &str) -> Result<SecretString, SecretError> {
-        let output = call(Intent::SecretRead, || async {
-            self.client
-                .get_secret_value()
-                .secret_id(id)
-                .send()
-                .await
-                .map_err(AwsError::from)
-        })
-        .await
-        .map_err(|error| SecretError::Unavailable(id.to_owned(), error))?;
-        let value = output
-            .secret_string
-            .ok_or_else(|| SecretError::Shape(id.to_owned()))?;
+        let value = failover(&self.stores, |store| store.read(id))
+            .await
+            .map_err(|error| SecretError::Unavailable(id.to_owned(), error))?;
+        let value = value.ok_or_else(|| SecretError::Shape(id.to_owned()))?;
         let value = SecretString::from(value);
         self.lock().insert(
             id.to_owned(),
@@ -115,6 +140,14 @@ impl Secrets {
         SessionKey::try_from(text.expose_secret()).map_err(|_| SecretError::Shape(id.to_owned()))
     }
 
+    /// Asks every region by itself for a secret, past what is kept of it: first, then
+    /// the replica if there is one.
+    pub async fn probe(&self, id: &str) -> Vec<Result<(), CallError<AwsError>>> {
+        let stores = self.stores.all().take(1 + usize::from(self.has_replica));
+        let asked = stores.map(|store| async { store.read(id).await.map(drop) });
+        futures::future::join_all(asked).await
+    }
+
     fn keep_a_little_longer(&self, id: &str) {
         if let Some(kept) = self.lock().get_mut(id) {
             kept.read_at = clock::now() - SECRET_TTL + SECRET_READ_PAUSE;
@@ -124,4 +157,11 @@ impl Secrets {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A client of the replica's region with the credentials of the first.
+fn at(aws: &SdkConfig, replica: &SecretsReplica) -> Client {
+    let mut settings = Builder::from(aws).region(Region::new(replica.region.clone()));
+    settings.set_endpoint_url(replica.endpoint_url.clone());
+    Client::from_conf(settings.build())
 }

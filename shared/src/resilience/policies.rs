@@ -47,6 +47,12 @@ pub enum Intent {
     ControlRead,
     /// Writing one of them.
     ControlWrite,
+    /// Reading a secret's replica in the other region.
+    SecretReadSecondary,
+    /// Handing a mail to the second provider.
+    MailSendSecondary,
+    /// Saying when a message is to be seen again.
+    QueuePostpone,
 }
 
 /// One row of the table.
@@ -80,7 +86,7 @@ const PAUSES: Policy = Policy {
 };
 
 /// The table, in the order of [`Intent`].
-pub const POLICIES: [Policy; 16] = [
+pub const POLICIES: [Policy; 19] = [
     // Five tries bridge a failover; each is short because a dead host answers at once or never.
     Policy {
         intent: Intent::DatabaseConnect,
@@ -148,11 +154,12 @@ pub const POLICIES: [Policy; 16] = [
         bulkhead: 8,
         ..PAUSES
     },
+    // One attempt: the other region is the second.
     Policy {
         intent: Intent::SecretRead,
         dependency: Dependency::Secrets,
-        attempt_timeout_ms: 2_000,
-        attempts_max: 2,
+        attempt_timeout_ms: 800,
+        attempts_max: 1,
         bulkhead: 8,
         ..PAUSES
     },
@@ -174,11 +181,12 @@ pub const POLICIES: [Policy; 16] = [
         bulkhead: 8,
         ..PAUSES
     },
+    // One attempt: the other provider is the second, the queue the third.
     Policy {
         intent: Intent::MailSend,
         dependency: Dependency::Mail,
         attempt_timeout_ms: 3_000,
-        attempts_max: 2,
+        attempts_max: 1,
         bulkhead: 4,
         ..PAUSES
     },
@@ -218,6 +226,32 @@ pub const POLICIES: [Policy; 16] = [
         bulkhead: 4,
         ..PAUSES
     },
+    Policy {
+        intent: Intent::SecretReadSecondary,
+        dependency: Dependency::SecretsSecondary,
+        attempt_timeout_ms: 800,
+        attempts_max: 1,
+        bulkhead: 8,
+        ..PAUSES
+    },
+    // A connection of its own for each mail: greeting, TLS, sign-in, mail.
+    Policy {
+        intent: Intent::MailSendSecondary,
+        dependency: Dependency::MailSecondary,
+        attempt_timeout_ms: 5_000,
+        attempts_max: 1,
+        bulkhead: 4,
+        ..PAUSES
+    },
+    // Without it the message only comes back later.
+    Policy {
+        intent: Intent::QueuePostpone,
+        dependency: Dependency::Queues,
+        attempt_timeout_ms: 500,
+        attempts_max: 1,
+        bulkhead: 8,
+        ..PAUSES
+    },
 ];
 
 /// An attempt that took so much of its timeout counts as failed for the breaker.
@@ -253,6 +287,25 @@ pub const BATCH_TIMEOUT: Duration = Duration::from_millis(50_000);
 /// How long the first attempt of an idempotent request keeps others out.
 /// Longer than any request can run, so that nobody takes over a live one.
 pub const IDEMPOTENCY_LEASE: Duration = Duration::from_millis(30_000);
+
+/// How long somebody who sends a mail keeps others from sending it. Longer than
+/// both providers may take.
+pub const MAIL_LEASE: Duration = Duration::from_secs(30);
+
+/// What publishing may add to a request; what was not sent by then is left to the sweeper.
+pub const PUBLISH_TIMEOUT: Duration = Duration::from_millis(300);
+
+/// How long a message waits after its first, second, … failure; then always the last.
+pub const REDELIVERY_PAUSES: [Duration; 5] = [
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(60),
+    Duration::from_secs(5 * 60),
+    Duration::from_secs(15 * 60),
+];
+
+/// How often a message is taken that fails for a reason of our own making.
+pub const DEFECTIVE_RECEIVES_MAX: u32 = 5;
 
 /// How long stock is held for a payment that the customer must still authenticate.
 pub const RESERVATION_TIMEOUT: Duration = Duration::from_secs(15 * 60);

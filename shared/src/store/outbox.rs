@@ -1,5 +1,7 @@
 //! Events, written in the transaction of what they report and published after it.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
@@ -21,7 +23,7 @@ pub struct Pending {
     pub version: i16,
     /// What it is about.
     pub aggregate_id: Uuid,
-    /// Its place among the events of the aggregate.
+    /// Its place among the events of the aggregate in this queue.
     pub sequence: i64,
     /// What happened.
     pub payload: Value,
@@ -50,15 +52,10 @@ impl Pending {
 /// The database's.
 pub async fn add(tx: &mut PgConnection, aggregate: Uuid, event: &Event) -> Result<(), sqlx::Error> {
     let payload = serde_json::to_value(event).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let sequence: i64 = sqlx::query_scalar(
-        "insert into aggregates (id, sequence) values ($1, 1)
-         on conflict (id) do update set sequence = aggregates.sequence + 1 returning sequence",
-    )
-    .bind(aggregate)
-    .fetch_one(&mut *tx)
-    .await?;
     let event_id = Uuid::now_v7();
+    lock(tx, aggregate).await?;
     for queue in event.queues() {
+        let sequence = next_in_queue(tx, aggregate, queue.name()).await?;
         sqlx::query(
             "insert into outbox (event_id, queue, type, version, aggregate_id, sequence, payload)
              values ($1, $2, $3, $4, $5, $6, $7)",
@@ -74,6 +71,39 @@ pub async fn add(tx: &mut PgConnection, aggregate: Uuid, event: &Event) -> Resul
         .await?;
     }
     Ok(())
+}
+
+/// Keeps others from numbering this aggregate's events until the transaction ends.
+async fn lock(tx: &mut PgConnection, aggregate: Uuid) -> Result<(), sqlx::Error> {
+    // Counted on for the release before, which numbers events by this and must not meet ours.
+    sqlx::query(
+        "insert into aggregates (id, sequence) values ($1, 1)
+         on conflict (id) do update set sequence = aggregates.sequence + 1",
+    )
+    .bind(aggregate)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// The next number of a locked aggregate's events in one queue; above whatever
+/// the release before may have given out meanwhile.
+async fn next_in_queue(
+    tx: &mut PgConnection,
+    aggregate: Uuid,
+    queue: &str,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(
+        "insert into aggregate_queues (aggregate_id, queue, sequence)
+         select $1, $2, coalesce(max(sequence), 0) + 1 from outbox where aggregate_id = $1 and queue = $2
+         on conflict (aggregate_id, queue) do update
+         set sequence = greatest(aggregate_queues.sequence + 1, excluded.sequence)
+         returning sequence",
+    )
+    .bind(aggregate)
+    .bind(queue)
+    .fetch_one(tx)
+    .await
 }
 
 /// Aggregates with events that were not published, the oldest first. `settled_seconds`
@@ -159,4 +189,63 @@ pub async fn record_effect(
     .execute(tx)
     .await?;
     Ok(recorded.rows_affected() == 1)
+}
+
+/// Keeps other runs of `consumer` from having this event's effect for a while;
+/// false when one of them does so now. Whether the effect was had before is to
+/// be asked afterwards.
+///
+/// # Errors
+/// The database's.
+pub async fn lease_effect(
+    tx: &mut PgConnection,
+    consumer: &str,
+    event_id: Uuid,
+    lease: Duration,
+) -> Result<bool, sqlx::Error> {
+    let leased = sqlx::query(
+        "insert into inbox_leases (consumer, event_id, leased_until)
+         values ($1, $2, now() + make_interval(secs => $3))
+         on conflict (consumer, event_id) do update set leased_until = excluded.leased_until
+         where inbox_leases.leased_until < now()",
+    )
+    .bind(consumer)
+    .bind(event_id)
+    .bind(lease.as_secs_f64())
+    .execute(tx)
+    .await?;
+    Ok(leased.rows_affected() == 1)
+}
+
+/// Ends such a lease.
+///
+/// # Errors
+/// The database's.
+pub async fn end_lease(
+    tx: &mut PgConnection,
+    consumer: &str,
+    event_id: Uuid,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("delete from inbox_leases where consumer = $1 and event_id = $2")
+        .bind(consumer)
+        .bind(event_id)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Whether `consumer` has had this event's effect.
+///
+/// # Errors
+/// The database's.
+pub async fn had_effect(
+    tx: &mut PgConnection,
+    consumer: &str,
+    event_id: Uuid,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select from inbox where consumer = $1 and event_id = $2)")
+        .bind(consumer)
+        .bind(event_id)
+        .fetch_one(tx)
+        .await
 }

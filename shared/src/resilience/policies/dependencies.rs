@@ -22,6 +22,10 @@ pub enum Dependency {
     Mail,
     /// Lambda, for warming.
     Functions,
+    /// Secrets Manager in the other region.
+    SecretsSecondary,
+    /// The second mail provider.
+    MailSecondary,
 }
 
 /// One row of the table.
@@ -63,7 +67,7 @@ const USUAL: DependencyPolicy = DependencyPolicy {
 };
 
 /// The table, in the order of [`Dependency`].
-pub const DEPENDENCIES: [DependencyPolicy; 9] = [
+pub const DEPENDENCIES: [DependencyPolicy; 11] = [
     // A promotion must be noticed within a second, so this only spares requests the
     // five tries while there is no writer at all. The five need a budget of their own.
     DependencyPolicy {
@@ -130,6 +134,19 @@ pub const DEPENDENCIES: [DependencyPolicy; 9] = [
         dependency: Dependency::Functions,
         name: "lambda",
         meanwhile: "environments get cold",
+        ..USUAL
+    },
+    DependencyPolicy {
+        dependency: Dependency::SecretsSecondary,
+        name: "secretsmanager_secondary",
+        meanwhile: "the first region alone is read",
+        ..USUAL
+    },
+    DependencyPolicy {
+        dependency: Dependency::MailSecondary,
+        name: "mail_secondary",
+        open_ms: 30_000,
+        meanwhile: "the first provider alone sends",
         ..USUAL
     },
 ];

@@ -1,6 +1,6 @@
 //! The worst cases, held against the deadline at compile time.
 
-use super::{Intent, POLICIES, REQUEST_TIMEOUT, worst_case_ms};
+use super::{Intent, MAIL_LEASE, POLICIES, REQUEST_TIMEOUT, worst_case_ms};
 
 /// A route's outside calls, one after the other, when everything goes as badly as it can.
 struct Route {
@@ -28,6 +28,7 @@ const ROUTES: &[Route] = &[
             Intent::DatabaseRead,
             Intent::DynamoWrite,
             Intent::SecretRead,
+            Intent::SecretReadSecondary,
         ],
     },
     // Refresh: family, account, family.
@@ -52,6 +53,7 @@ const ROUTES: &[Route] = &[
     Route {
         calls: &[
             Intent::SecretRead,
+            Intent::SecretReadSecondary,
             Intent::DatabaseConnect,
             Intent::DatabaseRead,
         ],
@@ -82,6 +84,10 @@ const _: () = {
         );
         route += 1;
     }
+    assert!(
+        (worst_case_ms(Intent::MailSend) + worst_case_ms(Intent::MailSendSecondary)) as u128
+            <= MAIL_LEASE.as_millis()
+    );
     // Checkout: a transaction, the charge, a transaction. Connecting happens once.
     assert!(
         (2 * worst_case_ms(Intent::DatabaseWrite) + worst_case_ms(Intent::PaymentWrite)) as u128

@@ -1,0 +1,160 @@
+//! What becomes of a message that was not processed.
+
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::SqsMessage;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::clock;
+use crate::domain::events::UnknownEvent;
+use crate::providers::queues::{Queues, Received, Rejection};
+use crate::resilience::policies::{DEFECTIVE_RECEIVES_MAX, REDELIVERY_PAUSES};
+use crate::telemetry;
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// The longest reason that is written beside a dead letter, in bytes.
+const REASON_BYTES_MAX: usize = 1_000;
+
+/// Why a message was not processed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It is not an event that this release knows. It never will be: set aside at once.
+    #[error("the message cannot be understood")]
+    Unknown(#[from] UnknownEvent),
+    /// It may work when it comes again, however often that takes.
+    #[error("the message could not be processed now")]
+    Again(#[source] Source),
+    /// The fault is ours or in what is stored. Set aside after some tries.
+    #[error("the message cannot be processed")]
+    Defect(#[source] Source),
+    /// The handler has a defect.
+    #[error("the handler panicked")]
+    Panicked,
+}
+
+impl Failure {
+    /// Try again later because of `source`.
+    pub fn again(source: impl Into<Source>) -> Self {
+        Self::Again(source.into())
+    }
+
+    /// Do not try for ever because of `source`.
+    pub fn defect(source: impl Into<Source>) -> Self {
+        Self::Defect(source.into())
+    }
+
+    /// What it is called beside a dead letter.
+    const fn class(&self) -> &'static str {
+        match self {
+            Self::Unknown(_) => "unknown_event",
+            Self::Again(_) => "transient",
+            Self::Defect(_) => "defect",
+            Self::Panicked => "panic",
+        }
+    }
+
+    /// Whether a message that was taken `receives` times is given up.
+    const fn gives_up(&self, receives: u32) -> bool {
+        match self {
+            Self::Unknown(_) => true,
+            Self::Again(_) => false,
+            Self::Defect(_) | Self::Panicked => receives >= DEFECTIVE_RECEIVES_MAX,
+        }
+    }
+}
+
+/// Sends a message that can never succeed to its dead letters with the reason, and
+/// says when any other is to be seen again. Whether the queue may forget it.
+///
+/// Neither is certain: a message that could not be moved or postponed comes back
+/// when its visibility ends.
+pub(super) async fn dispose(queues: &Queues, message: &SqsMessage, failure: &Failure) -> bool {
+    let receives = receives(message);
+    let received = Received {
+        queue_arn: message.event_source_arn.as_deref().unwrap_or_default(),
+        receipt_handle: message.receipt_handle.as_deref().unwrap_or_default(),
+        body: message.body.as_deref().unwrap_or_default(),
+    };
+    if failure.gives_up(receives) {
+        let rejection = Rejection {
+            class: failure.class(),
+            error: reason(failure),
+            first_failed_at: first_failed_at(message),
+        };
+        match queues.reject(received, &rejection).await {
+            Ok(()) => return true,
+            Err(error) => tracing::warn!(error = %error, "the message cannot be set aside"),
+        }
+    }
+    if let Err(error) = queues.postpone(received, pause(receives)).await {
+        tracing::warn!(error = %error, "the message comes back when its visibility ends");
+    }
+    false
+}
+
+/// How often the message was taken, this time included.
+fn receives(message: &SqsMessage) -> u32 {
+    let count = message.attributes.get("ApproximateReceiveCount");
+    count.and_then(|count| count.parse().ok()).unwrap_or(1)
+}
+
+/// How long a message waits that failed for the `receives`th time.
+fn pause(receives: u32) -> Duration {
+    let index = usize::try_from(receives.saturating_sub(1)).unwrap_or(usize::MAX);
+    let last = REDELIVERY_PAUSES[REDELIVERY_PAUSES.len() - 1];
+    REDELIVERY_PAUSES.get(index).copied().unwrap_or(last)
+}
+
+/// The failure and its causes, cut at a length that an attribute can hold.
+fn reason(failure: &Failure) -> String {
+    let mut reason = telemetry::chain(failure);
+    while reason.len() > REASON_BYTES_MAX {
+        reason.pop();
+    }
+    reason
+}
+
+/// When the queue first gave the message out.
+fn first_failed_at(message: &SqsMessage) -> String {
+    let first = message.attributes.get("ApproximateFirstReceiveTimestamp");
+    let seconds = first.and_then(|ms| ms.parse::<i64>().ok()).map(|ms| ms / 1_000);
+    let at = seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
+    at.unwrap_or_else(clock::now)
+        .format(&Rfc3339)
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_then_stay() {
+        let seconds = [1, 2, 3, 4, 5, 6, 100].map(|receives| pause(receives).as_secs());
+        assert_eq!(seconds, [5, 15, 60, 300, 900, 900, 900]);
+    }
+
+    #[test]
+    fn only_what_passes_by_itself_is_tried_for_ever() {
+        assert!(!Failure::again("away").gives_up(1_000));
+        assert!(!Failure::Panicked.gives_up(DEFECTIVE_RECEIVES_MAX - 1));
+        assert!(Failure::defect("broken").gives_up(DEFECTIVE_RECEIVES_MAX));
+        assert!(Failure::Unknown(UnknownEvent::Newer(2)).gives_up(1));
+    }
+
+    #[test]
+    fn count_and_time_are_read_from_the_message() {
+        let mut message = SqsMessage::default();
+        assert_eq!(receives(&message), 1);
+        for (name, value) in [
+            ("ApproximateReceiveCount", "7"),
+            ("ApproximateFirstReceiveTimestamp", "1793534400001"),
+        ] {
+            message.attributes.insert(name.into(), value.into());
+        }
+        assert_eq!(receives(&message), 7);
+        assert_eq!(first_failed_at(&message), "2026-11-01T12:00:00Z");
+    }
+}
