@@ -89,7 +89,10 @@ mod tests {
             7
         };
         let (output, noted) = noting_degradations(work).await;
-        assert_eq!((output, noted), (7, BTreeSet::from(["database", "payments"])));
+        assert_eq!(
+            (output, noted),
+            (7, BTreeSet::from(["database", "payments"]))
+        );
         let ((), noted) = noting_degradations(async {}).await;
         assert!(noted.is_empty());
     }

@@ -75,7 +75,11 @@ pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
         Some(Action::Thaw { node }) => {
             let node = Node::from(node);
             let was_frozen = signals::thaw(stack, node).await?;
-            let words = if was_frozen { "goes on" } else { "was not frozen" };
+            let words = if was_frozen {
+                "goes on"
+            } else {
+                "was not frozen"
+            };
             println!("the {} node {words}", node.name());
             Ok(())
         }

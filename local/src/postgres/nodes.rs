@@ -103,7 +103,11 @@ impl<'a> Cluster<'a> {
             return Ok(Done::Thawed);
         }
         let started = self.start(writer, None, self.commits(writer)).await?;
-        Ok(if started { Done::Started } else { Done::Nothing })
+        Ok(if started {
+            Done::Started
+        } else {
+            Done::Nothing
+        })
     }
 
     /// Alone until both standbys have been made for the first time, and never again.
@@ -211,8 +215,7 @@ impl<'a> Cluster<'a> {
         upstream: Option<Node>,
         commits: Commits,
     ) -> Result<()> {
-        let text =
-            configuration::settings(self.stack, &self.secret, node, (upstream, commits));
+        let text = configuration::settings(self.stack, &self.secret, node, (upstream, commits));
         self.write(&self.folder(node).join(configuration::FILE), &text)?;
         let altered = self.folder(node).join(configuration::ALTERED);
         let before = fs::read_to_string(&altered).unwrap_or_default();
@@ -250,4 +253,3 @@ fn outside_folder(stack: &Stack) -> PathBuf {
         .collect();
     PathBuf::from(format!("/var/tmp/holdfast-{}-{short}", stack.name()))
 }
-

@@ -64,9 +64,7 @@ impl Cluster<'_> {
         let mut candidates = self.candidates(&Survey::of(self.stack)).await;
         // The last one is taken: among equals the one that is named first in the configuration.
         candidates.reverse();
-        candidates.sort_by_key(|candidate| {
-            (named == Some(candidate.node), candidate.received)
-        });
+        candidates.sort_by_key(|candidate| (named == Some(candidate.node), candidate.received));
         let mut chosen = candidates
             .pop()
             .filter(|chosen| named.is_none_or(|named| named == chosen.node))
@@ -114,11 +112,7 @@ impl Cluster<'_> {
 
     /// Brings back the standbys that hang or are down: while the writer is silent, each of them may
     /// be the only one that has a commit.
-    async fn wake_standbys(
-        &self,
-        survey: &Survey,
-        old: Option<Node>,
-    ) -> Result<Vec<(Node, Done)>> {
+    async fn wake_standbys(&self, survey: &Survey, old: Option<Node>) -> Result<Vec<(Node, Done)>> {
         let mut woken = Vec::new();
         for seen in survey.0.iter().filter(|seen| Some(seen.node) != old) {
             match seen.condition {
@@ -161,7 +155,8 @@ impl Cluster<'_> {
 
     /// Lets the other standby follow the chosen one, and waits until that has all that the other has.
     async fn catch_up(&self, chosen: &mut Candidate, other: &mut Candidate) -> Result<()> {
-        let behind = received(&mut chosen.connection).await? < received(&mut other.connection).await?;
+        let behind =
+            received(&mut chosen.connection).await? < received(&mut other.connection).await?;
         if behind {
             // The old writer may be gone, and with it the only other source.
             self.keep_slots(other.node, &[chosen.node]).await?;

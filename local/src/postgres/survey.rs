@@ -134,9 +134,8 @@ mod tests {
 
     fn three(nodes: [(Condition, bool, u32); 3]) -> Survey {
         let [primary, replica, fallback] = nodes;
-        let of = |node, (condition, is_standby, timeline)| {
-            seen(node, condition, is_standby, timeline)
-        };
+        let of =
+            |node, (condition, is_standby, timeline)| seen(node, condition, is_standby, timeline);
         Survey([
             of(Node::Primary, primary),
             of(Node::Replica, replica),
@@ -166,7 +165,11 @@ mod tests {
                 None,
             ),
             (
-                [(Missing, false, 0), (Missing, false, 0), (Missing, false, 0)],
+                [
+                    (Missing, false, 0),
+                    (Missing, false, 0),
+                    (Missing, false, 0),
+                ],
                 None,
             ),
         ] {

@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::{ApiError, Kind};
 use crate::domain::idempotency::{Fingerprint, IdempotencyKey, SavedAnswer};
 use crate::state::AppState;
+use crate::store::StoreError;
 use crate::store::database::{self, Tx};
 use crate::store::idempotency::{self, Claim, Scope};
-use crate::store::StoreError;
 
 impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = ApiError;

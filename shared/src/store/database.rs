@@ -5,8 +5,8 @@ mod node;
 mod topology;
 
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
@@ -15,9 +15,7 @@ use tokio::sync::OnceCell;
 use super::StoreError;
 use crate::config::{Config, DatabaseConfig, DatabaseHost};
 use crate::providers::secrets::{SecretError, Secrets};
-use crate::resilience::policies::{
-    SECRET_READ_PAUSE, TRANSACTION_SUSPECT_AFTER, policy,
-};
+use crate::resilience::policies::{SECRET_READ_PAUSE, TRANSACTION_SUSPECT_AFTER, policy};
 use crate::resilience::{Intent, call};
 use crate::{clock, context};
 use node::{Login, Member};
@@ -221,9 +219,8 @@ impl Database {
     async fn discover(&self, members: &[Arc<Member>]) -> Result<usize, sqlx::Error> {
         let topology = &self.0.topology;
         let answers = discovery::ask_all(members, topology.timeline()).await;
-        let refused = |answer: &discovery::Answer| {
-            answer.as_ref().is_err_and(node::is_login_refused)
-        };
+        let refused =
+            |answer: &discovery::Answer| answer.as_ref().is_err_and(node::is_login_refused);
         if answers.iter().flatten().any(refused) {
             self.renew_login(members).await;
         }
@@ -276,7 +273,10 @@ impl Database {
 
     async fn members(&self) -> Result<&[Arc<Member>], StoreError> {
         let connect = || async {
-            let login = self.login().await.map_err(|error| StoreError::Unavailable(error.into()))?;
+            let login = self
+                .login()
+                .await
+                .map_err(|error| StoreError::Unavailable(error.into()))?;
             let config = &self.0.config;
             let member = |host| Arc::new(Member::new(config, host, &login));
             Ok::<_, StoreError>(config.hosts.iter().map(member).collect())

@@ -165,7 +165,10 @@ async fn lost_replica_is_not_noticed() {
         nodes.kill(Node::Replica).await;
         let took = search(&shop, 60).await;
         let longest = took.iter().max().copied().unwrap();
-        println!("replica killed: {before:?} before, {:?} after, longest {longest:?}", median(took));
+        println!(
+            "replica killed: {before:?} before, {:?} after, longest {longest:?}",
+            median(took)
+        );
         assert!(longest < Duration::from_secs(1), "{longest:?}");
         assert_eq!(buy(&shop.customer, &sku).await.status, 201);
     })
@@ -198,15 +201,25 @@ async fn customer_sees_an_order_that_no_replica_has_yet() {
         let sku = shop.product(1000, 100).await;
         for node in [Node::Replica, Node::Fallback] {
             let mut standby = nodes.connect(node).await;
-            standby.execute("select pg_wal_replay_pause()").await.unwrap();
+            standby
+                .execute("select pg_wal_replay_pause()")
+                .await
+                .unwrap();
         }
         let order = buy(&shop.customer, &sku).await.order.unwrap();
         assert_eq!(nodes.count(Node::Replica, &[order]).await, 0);
-        let shown = shop.customer.get(&format!("/orders/{order}")).await.expect(200);
+        let shown = shop
+            .customer
+            .get(&format!("/orders/{order}"))
+            .await
+            .expect(200);
         assert_eq!(shown.header("x-degraded"), "");
         for node in [Node::Replica, Node::Fallback] {
             let mut standby = nodes.connect(node).await;
-            standby.execute("select pg_wal_replay_resume()").await.unwrap();
+            standby
+                .execute("select pg_wal_replay_resume()")
+                .await
+                .unwrap();
         }
     })
     .await;
@@ -229,7 +242,11 @@ async fn own_orders_are_shown_from_a_replica_while_nobody_writes() {
             let shown = shop.customer.get(&path).await.expect(200);
             assert_eq!(shown.header("x-degraded"), "database");
             assert_eq!(shown.body["id"], order.to_string());
-            assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+            assert!(
+                began.elapsed() < Duration::from_secs(5),
+                "{:?}",
+                began.elapsed()
+            );
         }
     })
     .await;

@@ -63,7 +63,9 @@ impl Nodes {
 
     /// A connection that no right restricts.
     pub(crate) async fn connect(&self, node: Node) -> PgConnection {
-        postgres::connect(&self.stack, node, DATABASE).await.unwrap()
+        postgres::connect(&self.stack, node, DATABASE)
+            .await
+            .unwrap()
     }
 
     /// How many of these orders a node has.

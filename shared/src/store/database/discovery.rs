@@ -43,3 +43,25 @@ pub(super) fn roles(answers: &[Option<Answer>]) -> Vec<Option<Role>> {
     let role = |answer: &Option<Answer>| answer.as_ref()?.as_ref().ok().copied();
     answers.iter().map(role).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::node::tests::{refusing, silent};
+    use super::*;
+
+    #[tokio::test]
+    async fn hung_node_is_waited_for_once() {
+        let (_listener, hung) = silent().await;
+        let nodes = [Arc::new(refusing().await), Arc::new(hung)];
+        let began = Instant::now();
+        let answers = ask_all(&nodes, 0).await;
+        assert!(answers[0].as_ref().is_some_and(Result::is_err));
+        assert!(began.elapsed() >= NODE_ANSWER_TIMEOUT);
+        assert!(nodes[1].is_away() && !nodes[0].is_away());
+
+        let began = Instant::now();
+        let answers = ask_all(&nodes, 0).await;
+        assert!(answers[0].is_some() && answers[1].is_none());
+        assert!(began.elapsed() < NODE_ANSWER_TIMEOUT);
+    }
+}

@@ -12,8 +12,7 @@ use super::Role;
 use crate::clock;
 use crate::config::{DatabaseConfig, DatabaseHost};
 use crate::resilience::policies::{
-    NODE_ANSWER_TIMEOUT, NODE_AVOIDED_FOR, STATEMENT_TIMEOUT, VALIDATE_IDLE_AFTER,
-    VALIDATE_TIMEOUT,
+    NODE_ANSWER_TIMEOUT, NODE_AVOIDED_FOR, STATEMENT_TIMEOUT, VALIDATE_IDLE_AFTER, VALIDATE_TIMEOUT,
 };
 
 /// The login that a function's secret holds.
@@ -234,4 +233,87 @@ async fn answers(connection: &mut PgConnection) -> bool {
         tokio::time::timeout(VALIDATE_TIMEOUT, connection.execute("select 1")).await,
         Ok(Ok(_))
     )
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::time::{Duration, Instant};
+
+    use tokio::net::TcpListener;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::resilience::policies::NODE_ANSWER_GRACE;
+
+    /// A node at a port of this machine.
+    pub(in crate::store::database) fn member(port: u16) -> Member {
+        let host = DatabaseHost {
+            host: "127.0.0.1".to_owned(),
+            port,
+        };
+        let config = DatabaseConfig {
+            hosts: vec![host.clone()],
+            name: "holdfast".to_owned(),
+            tls: false,
+            pool_max: 2,
+            pool_idle: Duration::from_secs(300),
+            connect_timeout: Duration::from_secs(1),
+        };
+        let login = Login {
+            username: "checkout_a".to_owned(),
+            password: "secret".to_owned(),
+        };
+        Member::new(&config, &host, &login)
+    }
+
+    /// A server that takes connections and says nothing, as a frozen one does.
+    pub(in crate::store::database) async fn silent() -> (TcpListener, Member) {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (listener, member(port))
+    }
+
+    /// A port where nobody listens.
+    pub(in crate::store::database) async fn refusing() -> Member {
+        let (listener, member) = silent().await;
+        drop(listener);
+        member
+    }
+
+    #[tokio::test]
+    async fn node_that_says_nothing_is_away_and_not_awaited() {
+        let (_listener, node) = silent().await;
+        let answer = node.ask().await;
+        assert!(
+            matches!(answer, Err(sqlx::Error::PoolTimedOut)),
+            "{answer:?}"
+        );
+        assert!(node.is_away() && !node.is_awaited());
+    }
+
+    #[tokio::test]
+    async fn refused_connection_costs_no_time_and_marks_nothing() {
+        let node = refusing().await;
+        let began = Instant::now();
+        let refused = node.ask().await.unwrap_err();
+        assert!(is_refused(&refused), "{refused:?}");
+        assert!(began.elapsed() < NODE_ANSWER_GRACE && !node.is_away());
+    }
+
+    #[tokio::test]
+    async fn work_that_is_cut_off_marks_its_node() {
+        let node = refusing().await;
+        let work = node.watch(std::future::pending::<Result<(), sqlx::Error>>());
+        assert!(timeout(Duration::from_millis(1), work).await.is_err());
+        assert!(node.is_away());
+    }
+
+    #[tokio::test]
+    async fn work_that_fails_or_succeeds_marks_nothing() {
+        let node = refusing().await;
+        node.watch(async { Ok(()) }).await.unwrap();
+        let failed = node.watch(async { Err::<(), _>(sqlx::Error::RowNotFound) });
+        assert!(failed.await.is_err());
+        assert!(!node.is_away());
+    }
 }

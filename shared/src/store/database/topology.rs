@@ -220,11 +220,7 @@ mod tests {
     }
 
     fn any_answer() -> impl Strategy<Value = Option<Role>> {
-        prop_oneof![
-            Just(None),
-            Just(STANDBY),
-            (1_i32..9).prop_map(writes),
-        ]
+        prop_oneof![Just(None), Just(STANDBY), (1_i32..9).prop_map(writes),]
     }
 
     proptest! {
