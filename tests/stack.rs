@@ -19,6 +19,8 @@ pub struct Stack {
     pub aws_endpoint_url: String,
     /// The payment sandbox.
     pub payments_url: String,
+    /// The control of the fault proxy.
+    pub faults_url: String,
     /// The sink of the second mail provider.
     pub smtp: Address,
     /// The nodes: `primary`, `replica`, `fallback`.

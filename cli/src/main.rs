@@ -16,7 +16,7 @@ mod seed;
 mod steps;
 
 use clap::{Parser, Subcommand};
-use commands::{bench, check, down, logs, mail, openapi, serve, status, test, up};
+use commands::{bench, check, down, fault, logs, mail, openapi, serve, status, test, up};
 use local::Stack;
 use std::process::ExitCode;
 
@@ -32,7 +32,7 @@ struct Arguments {
     /// `test`]
     #[arg(long, global = true, env = "HOLDFAST_STACK")]
     stack: Option<String>,
-    /// The first port of the stack; it uses this one and the next 13
+    /// The first port of the stack; it uses this one and the next 33
     #[arg(long, global = true, env = "HOLDFAST_PORT_BASE", hide = true)]
     port_base: Option<u16>,
     #[command(subcommand)]
@@ -51,6 +51,8 @@ enum Command {
     Logs(logs::Options),
     /// Lists the mails that were sent, or shows one
     Mail(mail::Options),
+    /// Lets a dependency fail or heals it; without arguments, lists the faults in force
+    Fault(fault::Options),
     /// Runs every test against a stack of its own, which is gone afterwards
     Test(test::Options),
     /// Writes docs/openapi.json from the code
@@ -85,6 +87,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Status(options) => status::run(&stack, &options).await,
         Command::Logs(options) => logs::run(&stack, &options).await,
         Command::Mail(options) => mail::run(&stack, &options).await,
+        Command::Fault(options) => fault::run(&stack, &options).await,
         Command::Openapi => openapi::run(&stack).await,
         Command::Check => check::run(&stack).await,
         Command::Bench(options) => bench::run(&stack, &options).await,

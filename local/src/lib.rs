@@ -7,6 +7,7 @@
 )]
 
 pub mod aws;
+pub mod faults;
 pub mod front;
 pub mod payments;
 pub mod ports;

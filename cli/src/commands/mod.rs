@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod down;
+pub(crate) mod fault;
 pub(crate) mod logs;
 pub(crate) mod mail;
 pub(crate) mod openapi;
