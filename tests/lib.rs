@@ -11,11 +11,13 @@
 
 pub mod client;
 pub mod database;
+pub mod faults;
 pub mod openapi;
 pub mod shop;
 pub mod stack;
 pub mod state;
 
 pub use database::TestDatabase;
+pub use faults::Fault;
 pub use stack::{Account, Stack};
 pub use state::state;

@@ -12,6 +12,7 @@ mod aftermath;
 mod auth;
 mod buying;
 mod docs_page;
+mod faults;
 mod grants;
 mod mailer;
 mod offline;

@@ -33,6 +33,8 @@ pub const NAME: &str = "faults";
 /// # Errors
 /// A port is taken, or the control's listener fails.
 pub async fn serve(stack: &Stack) -> Result<()> {
+    // Each environment of a function has a handful of connections, and each of those takes two.
+    crate::process::raise_open_files();
     let mut proxies = Vec::new();
     for dependency in Dependency::ALL {
         let listen = loopback(stack, dependency.port());
