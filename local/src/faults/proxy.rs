@@ -135,7 +135,8 @@ async fn accept(proxy: Arc<Proxy>, mut listener: TcpListener) {
     }
 }
 
-/// Keeps the port without listening, so that nobody else gets it, until it shall be open again.
+/// Keeps the port without listening until it shall be open again. A port that nobody keeps could
+/// be given to somebody's outgoing connection.
 async fn stay_shut(proxy: &Proxy) -> TcpListener {
     let mut fault = proxy.fault.subscribe();
     loop {
