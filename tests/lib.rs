@@ -11,6 +11,7 @@
 
 pub mod client;
 pub mod database;
+pub mod faults;
 pub mod openapi;
 pub mod queue;
 pub mod shop;
@@ -18,6 +19,7 @@ pub mod stack;
 pub mod state;
 
 pub use database::TestDatabase;
+pub use faults::Fault;
 pub use queue::TestQueue;
 pub use stack::{Account, Stack};
 pub use state::state;

@@ -2,11 +2,28 @@
 
 use serde::Deserialize;
 use serde_json::Value;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Names the file with what `cargo holdfast status --json` prints.
 const VARIABLE: &str = "HOLDFAST_STATUS";
+
+/// cargo-nextest gives each test a process and lets those that make faults run alone. Under plain
+/// `cargo test` all tests share this process, and this lock does the same.
+static COMPANY: RwLock<()> = RwLock::new(());
+
+thread_local! {
+    /// Each test has its thread, and its place goes with it.
+    static PLACE: RefCell<Option<Place>> = const { RefCell::new(None) };
+}
+
+/// Held, never read.
+enum Place {
+    Among(#[expect(dead_code)] RwLockReadGuard<'static, ()>),
+    Alone(#[expect(dead_code)] RwLockWriteGuard<'static, ()>),
+}
 
 /// A running stack.
 #[derive(Debug, Clone, Deserialize)]
@@ -21,6 +38,8 @@ pub struct Stack {
     pub aws_secondary_endpoint_url: String,
     /// The payment sandbox.
     pub payments_url: String,
+    /// The control of the fault proxy.
+    pub faults_url: String,
     /// The sink of the second mail provider.
     pub smtp: Address,
     /// The nodes: `primary`, `replica`, `fallback`.
@@ -79,6 +98,30 @@ impl Stack {
     /// # Panics
     /// There is none.
     pub fn running() -> Self {
+        PLACE.with_borrow_mut(|place| {
+            place.get_or_insert_with(|| {
+                Place::Among(COMPANY.read().unwrap_or_else(PoisonError::into_inner))
+            });
+        });
+        Self::read()
+    }
+
+    /// The same, for a test that makes faults: it waits until no other test uses the stack, and
+    /// keeps others away until it ends. To be called before anything else of the stack.
+    ///
+    /// # Panics
+    /// There is none.
+    pub fn alone() -> Self {
+        PLACE.with_borrow_mut(|place| {
+            // Waiting for itself would last for ever.
+            *place = None;
+            let alone = COMPANY.write().unwrap_or_else(PoisonError::into_inner);
+            *place = Some(Place::Alone(alone));
+        });
+        Self::read()
+    }
+
+    fn read() -> Self {
         let path = std::env::var(VARIABLE).unwrap_or_else(|_| {
             panic!("{VARIABLE} is not set: this test needs the local stack. Run it with `cargo holdfast test`.")
         });

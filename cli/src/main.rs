@@ -18,6 +18,7 @@ mod steps;
 use clap::{Parser, Subcommand};
 use commands::{bench, check, db, down, logs, mail, openapi, serve, status, test, up};
 use commands::{bench, check, down, flags, logs, mail, openapi, serve, status, test, up};
+use commands::{bench, check, down, fault, logs, mail, openapi, serve, status, test, up};
 use local::Stack;
 use std::process::ExitCode;
 
@@ -33,7 +34,7 @@ struct Arguments {
     /// `test`]
     #[arg(long, global = true, env = "HOLDFAST_STACK")]
     stack: Option<String>,
-    /// The first port of the stack; it uses this one and the next 13
+    /// The first port of the stack; it uses this one and the next 33
     #[arg(long, global = true, env = "HOLDFAST_PORT_BASE", hide = true)]
     port_base: Option<u16>,
     #[command(subcommand)]
@@ -56,6 +57,8 @@ enum Command {
     Db(db::Options),
     /// Shows the kill switches, or moves one
     Flags(flags::Options),
+    /// Lets a dependency fail or heals it; without arguments, lists the faults in force
+    Fault(fault::Options),
     /// Runs every test against a stack of its own, which is gone afterwards
     Test(test::Options),
     /// Writes docs/openapi.json from the code
@@ -92,6 +95,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Mail(options) => mail::run(&stack, &options).await,
         Command::Db(options) => db::run(&stack, &options).await,
         Command::Flags(options) => flags::run(&stack, &options).await,
+        Command::Fault(options) => fault::run(&stack, &options).await,
         Command::Openapi => openapi::run(&stack).await,
         Command::Check => check::run(&stack).await,
         Command::Bench(options) => bench::run(&stack, &options).await,

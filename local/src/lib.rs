@@ -8,6 +8,7 @@
 
 pub mod aws;
 pub mod drill;
+pub mod faults;
 pub mod front;
 pub mod payments;
 pub mod ports;

@@ -6,7 +6,7 @@ mod kernel;
 use crate::stack::Stack;
 use anyhow::{Context, Result, bail};
 use kernel::Identity;
-pub use kernel::{Signal, end_and_measure, send};
+pub use kernel::{Signal, end_and_measure, raise_open_files, send};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs;

@@ -26,12 +26,36 @@ pub enum Port {
     Smtp = 3,
     /// The AWS emulator that plays the other region.
     AwsSecondary = 4,
+    /// The control of the fault proxy.
+    Faults = 5,
     /// The first PostgreSQL node.
     Primary = 11,
     /// The second PostgreSQL node.
     Replica = 12,
     /// The third PostgreSQL node.
     Fallback = 13,
+    /// DynamoDB, by way of the fault proxy.
+    FaultsDynamoDb = 20,
+    /// SQS, by way of the fault proxy.
+    FaultsSqs = 21,
+    /// S3, by way of the fault proxy.
+    FaultsS3 = 22,
+    /// Secrets Manager, by way of the fault proxy.
+    FaultsSecretsManager = 23,
+    /// The payment sandbox, by way of the fault proxy.
+    FaultsPayments = 24,
+    /// SES, by way of the fault proxy.
+    FaultsMail = 25,
+    /// The SMTP sink, by way of the fault proxy.
+    FaultsMailSecondary = 26,
+    /// Secrets Manager of the second region, by way of the fault proxy.
+    FaultsSecretsManagerSecondary = 27,
+    /// The first PostgreSQL node, by way of the fault proxy.
+    FaultsPrimary = 31,
+    /// The second PostgreSQL node, by way of the fault proxy.
+    FaultsReplica = 32,
+    /// The third PostgreSQL node, by way of the fault proxy.
+    FaultsFallback = 33,
 }
 
 /// One local stack. Cheap to clone; touches the disk only where a method says so.
@@ -195,7 +219,7 @@ fn port_base_of(name: &str) -> u16 {
             let sum = name
                 .bytes()
                 .fold(7_u16, |sum, b| sum.wrapping_mul(31).wrapping_add(b.into()));
-            48_000 + (sum % 100) * 20
+            48_000 + (sum % 100) * 40
         }
     }
 }

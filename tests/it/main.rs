@@ -14,6 +14,7 @@ mod auth;
 mod buying;
 mod docs_page;
 mod flags;
+mod faults;
 mod grants;
 mod mailer;
 mod offline;

@@ -4,7 +4,7 @@ use crate::steps::services::{self, API_ID_FILE};
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use local::front::{self, Upstream};
-use local::{Port, Stack, payments};
+use local::{Port, Stack, faults, payments};
 use std::net::{Ipv4Addr, SocketAddr};
 use tokio::net::TcpListener;
 
@@ -20,6 +20,8 @@ enum Server {
     Front,
     /// The payment sandbox
     Payments,
+    /// The fault proxy
+    Faults,
 }
 
 /// Serves until it is stopped.
@@ -30,6 +32,7 @@ pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
     match options.server {
         Server::Front => serve_front(stack).await,
         Server::Payments => serve_payments(stack).await,
+        Server::Faults => faults::serve(stack).await,
     }
 }
 

@@ -1,12 +1,13 @@
 //! `status`: what runs, where, and who can sign in.
 
+use crate::commands::fault;
 use crate::steps::accounts::{self, Accounts};
 use crate::steps::services::{FRONT, PAYMENTS};
 use crate::steps::summary::docs_url;
 use anyhow::Result;
 use clap::Args;
 use local::postgres::{Node, data_folder};
-use local::{Port, Stack, aws, process, smtp};
+use local::{Port, Stack, aws, faults, process, smtp};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ struct Status {
     aws_endpoint_url: String,
     aws_secondary_endpoint_url: String,
     payments_url: String,
+    faults_url: String,
     smtp: Address,
     database: BTreeMap<&'static str, NodeStatus>,
     processes: BTreeMap<String, u32>,
@@ -89,6 +91,7 @@ fn collect(stack: &Stack) -> Result<Status> {
         aws_endpoint_url: stack.url(Port::Aws),
         aws_secondary_endpoint_url: stack.url(Port::AwsSecondary),
         payments_url: stack.url(Port::Payments),
+        faults_url: stack.url(Port::Faults),
         smtp: Address {
             host: LOOPBACK,
             port: stack.port(Port::Smtp),
@@ -114,6 +117,7 @@ async fn print_table(stack: &Stack, status: &Status) {
         ),
         (PAYMENTS, status.payments_url.clone()),
         (smtp::NAME, format!("{LOOPBACK}:{}", status.smtp.port)),
+        (faults::NAME, status.faults_url.clone()),
     ];
     for (name, address) in servers {
         println!(
@@ -134,6 +138,7 @@ async fn print_table(stack: &Stack, status: &Status) {
             at.port
         );
     }
+    print_faults(stack).await;
     println!(
         "\ndata of the nodes    {}",
         local::postgres::data_root(stack).display()
@@ -149,6 +154,13 @@ async fn print_table(stack: &Stack, status: &Status) {
         ("customer", &accounts.customer),
     ] {
         println!("{role:<20} {}  {}", account.email, account.password);
+    }
+}
+
+/// Nothing when there is none, or the fault proxy is not there to ask.
+async fn print_faults(stack: &Stack) {
+    for fault in fault::in_force(stack).await.unwrap_or_default() {
+        println!("{:<20} {}", "fault in force", fault::line(&fault));
     }
 }
 

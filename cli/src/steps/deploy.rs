@@ -6,7 +6,8 @@ use crate::emulator;
 use crate::progress::Step;
 use crate::project;
 use anyhow::{Context, Result, bail};
-use local::postgres::{DATABASE, Node};
+use local::faults::Dependency;
+use local::postgres::DATABASE;
 use local::stack::{STAGE, write_private};
 use local::{Port, Stack, aws, process};
 use serde::Deserialize;
@@ -125,18 +126,33 @@ fn note_api(stack: &Stack, present: &Deployment) -> Result<()> {
     write_private(&stack.path(API_ID_FILE), id.as_bytes())
 }
 
-/// What is different locally. Everything else is the template's default.
+/// What is different locally. Everything else is the template's default. The functions reach what
+/// they depend on by way of the fault proxy, and browsers the bucket itself.
 fn parameters(stack: &Stack) -> Vec<(&'static str, String)> {
-    let hosts = Node::ALL
-        .map(|node| format!("127.0.0.1:{}", node.port(stack)))
-        .join(",");
+    let hosts = [
+        Dependency::DatabasePrimary,
+        Dependency::DatabaseReplica,
+        Dependency::DatabaseFallback,
+    ]
+    .map(|node| format!("127.0.0.1:{}", stack.port(node.port())))
+    .join(",");
     let emulator = stack.url(Port::Aws);
+    // In the order that the template says.
+    let services = [
+        Dependency::DynamoDb,
+        Dependency::Sqs,
+        Dependency::S3,
+        Dependency::SecretsManager,
+        Dependency::Mail,
+    ]
+    .map(|service| stack.url(service.port()))
+    .join(",");
     vec![
         ("Stage", STAGE.into()),
         ("DbHosts", hosts),
         ("DbName", DATABASE.into()),
         ("DbSslMode", "disable".into()),
-        ("StripeBaseUrl", stack.url(Port::Payments)),
+        ("StripeBaseUrl", stack.url(Dependency::Payments.port())),
         ("TokenIssuer", stack.url(Port::Front)),
         ("ShopUrl", stack.url(Port::Front)),
         ("MailFrom", format!("Holdfast <shop@{SENDER_DOMAIN}>")),
@@ -148,10 +164,17 @@ fn parameters(stack: &Stack) -> Vec<(&'static str, String)> {
         ),
         ("MediaUploadUrl", emulator.clone()),
         ("AwsEndpointUrl", emulator),
+        ("AwsServiceEndpointUrls", services),
         ("SecretsReplicaRegion", aws::SECONDARY_REGION.into()),
-        ("SecretsSecondaryEndpointUrl", stack.url(Port::AwsSecondary)),
+        (
+            "SecretsSecondaryEndpointUrl",
+            stack.url(Dependency::SecretsManagerSecondary.port()),
+        ),
         ("SmtpHost", "127.0.0.1".into()),
-        ("SmtpPort", stack.port(Port::Smtp).to_string()),
+        (
+            "SmtpPort",
+            stack.port(Dependency::MailSecondary.port()).to_string(),
+        ),
         ("SmtpSignIn", "false".into()),
     ]
 }

@@ -1,6 +1,7 @@
 //! What the machine must have. Everything missing is said at once, each with its remedy.
 
 use anyhow::{Result, bail};
+use local::faults::{self, Dependency};
 use local::postgres::Node;
 use local::{Port, Stack, ports, process};
 use std::path::Path;
@@ -94,7 +95,9 @@ fn taken_ports(stack: &Stack) -> Vec<String> {
         (local::aws::SECONDARY_NAME, stack.port(Port::AwsSecondary)),
         (super::services::PAYMENTS, stack.port(Port::Payments)),
         (local::smtp::NAME, stack.port(Port::Smtp)),
+        (faults::NAME, stack.port(Port::Faults)),
     ];
+    wanted.extend(Dependency::ALL.map(|dependency| (faults::NAME, stack.port(dependency.port()))));
     wanted.extend(Node::ALL.map(|node| (node.process(), node.port(stack))));
     wanted
         .into_iter()

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use local::process::{Outcome, Service, wait_ready};
 use local::stack::write_private;
-use local::{Port, Stack, aws, smtp};
+use local::{Port, Stack, aws, faults, smtp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -18,27 +18,29 @@ pub(crate) const PAYMENTS: &str = "payments";
 /// The file that tells the front which API to pass requests to.
 pub(crate) const API_ID_FILE: &str = "api-id";
 
-/// Starts the emulators, the mail sink, the payment sandbox and the front, at the same time.
+/// Starts the emulators, the mail sink, the payment sandbox, the front and the fault proxy, at the
+/// same time.
 ///
 /// # Errors
 /// One of them does not start.
 pub(crate) async fn start(stack: &Stack) -> Result<String> {
     let own = own_program(stack)?;
-    let outcomes = futures::future::try_join5(
+    let outcomes: [Outcome; 6] = futures::try_join!(
         aws::ensure(stack),
         aws::ensure_secondary(stack),
         smtp::ensure(stack),
         own_server(stack, PAYMENTS, Port::Payments, &own),
         own_server(stack, FRONT, Port::Front, &own),
-    );
-    let outcomes: [Outcome; 5] = outcomes.await?.into();
+        own_server(stack, faults::NAME, Port::Faults, &own),
+    )?
+    .into();
     let started = outcomes
         .iter()
         .filter(|outcome| matches!(outcome, Outcome::Started(_)))
         .count();
     Ok(match started {
-        0 => "5 servers running".into(),
-        n => format!("{n} of 5 servers started"),
+        0 => "6 servers running".into(),
+        n => format!("{n} of 6 servers started"),
     })
 }
 

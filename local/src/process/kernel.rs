@@ -76,6 +76,22 @@ fn duration(time: libc::timeval) -> Duration {
     Duration::from_secs(seconds) + Duration::from_micros(micros)
 }
 
+/// Lets this process open as many files as the system allows it. Where that fails it stays as it is.
+pub fn raise_open_files() {
+    #[expect(
+        unsafe_code,
+        reason = "The standard library has no call for a process's limits."
+    )]
+    // SAFETY: all zeros are a valid rlimit, which getrlimit(2) fills and setrlimit(2) only reads.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+        }
+    }
+}
+
 /// Makes the command lead a session of its own, so that neither the terminal's end nor Ctrl-C
 /// reaches it, and its descendants can be recognised.
 pub(super) fn in_own_session(command: &mut Command) {

@@ -1,0 +1,46 @@
+//! The queues are away while an order is placed.
+
+use super::in_the_end;
+use reqwest::Client as Http;
+use serde_json::Value;
+use tests::shop::{Shop, new_key, order_of};
+use tests::{Fault, Stack};
+
+async fn mails_about(stack: &Stack, order: &str) -> usize {
+    let url = format!("{}/_ministack/ses/messages", stack.aws_endpoint_url);
+    let sent: Value = Http::new()
+        .get(url)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let senders = sent["messages"].as_object().unwrap().values();
+    let mails = senders.flat_map(|mails| mails.as_array().unwrap());
+    mails
+        .filter(|mail| mail.to_string().contains(order))
+        .count()
+}
+
+#[tokio::test]
+async fn order_is_placed_and_paid_without_queues_and_its_mail_comes_later() {
+    let stack = Stack::alone();
+    let shop = Shop::open().await;
+    let sku = shop.product(1000, 1).await;
+    let fault = Fault::start(&stack, "sqs", "refuse").await;
+    let body = order_of(&sku, 1, "pm_card_visa");
+    let order = shop
+        .customer
+        .post_once("/checkout", &new_key(), &body)
+        .await
+        .expect(201);
+    assert_eq!(order.body["status"], "paid");
+    let order = order.body["id"].as_str().unwrap();
+    assert_eq!(mails_about(&stack, order).await, 0);
+    fault.heal().await;
+    in_the_end("the mail", async || {
+        (mails_about(&stack, order).await == 1).then_some(())
+    })
+    .await;
+}
