@@ -17,6 +17,14 @@ thread_local! {
 /// # Panics
 /// The stack does not run, or the function is not deployed.
 pub async fn state(function: &str) -> AppState {
+    AppState::build(config(function).await).await
+}
+
+/// The configuration of such a state, to be changed before it is built.
+///
+/// # Panics
+/// As [`state`].
+pub async fn config(function: &str) -> Config {
     shared::telemetry::start();
     let database = TestDatabase::create().await;
     let stack = Stack::running();
@@ -31,5 +39,5 @@ pub async fn state(function: &str) -> AppState {
     KEPT.with_borrow_mut(|kept| kept.push(database));
     // The second test of a process finds it installed.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    AppState::build(Config::parse(variables).unwrap()).await
+    Config::parse(variables).unwrap()
 }

@@ -8,6 +8,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 
 use crate::config::Config;
 use crate::dynamo::Tables;
+use crate::dynamo::limits::Limits;
 use crate::dynamo::sessions::Sessions;
 use crate::http::ReadCache;
 use crate::providers::mail::Mail;
@@ -32,6 +33,8 @@ pub struct Parts {
     pub tables: Tables,
     /// Sessions, on DynamoDB.
     pub sessions: Sessions,
+    /// Rate limits, on DynamoDB.
+    pub limits: Limits,
     /// SQS.
     pub queues: Queues,
     /// SES.
@@ -97,6 +100,7 @@ impl AppState {
         Self(Arc::new(Parts {
             database: Database::new(&config, secrets.clone()),
             sessions: Sessions::new(&tables),
+            limits: Limits::new(&tables, &config),
             tables,
             queues: Queues::new(&aws, &config),
             mail: Mail::new(&aws, &config),
@@ -116,7 +120,11 @@ impl AppState {
     /// Touches what a request would need, so that the next one finds it warm.
     /// Failures are logged: a warm-up has nobody to tell.
     pub async fn warm_up(&self) {
-        let (pool, keys) = futures::join!(self.database.warm_up(), self.verifier.ring());
+        let (pool, keys, ()) = futures::join!(
+            self.database.warm_up(),
+            self.verifier.ring(),
+            self.limits.warm_up()
+        );
         if let Err(error) = pool {
             tracing::warn!(error = %error, "the pool could not be warmed");
         }

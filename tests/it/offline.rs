@@ -26,6 +26,7 @@ pub(crate) fn state(endpoint: &str, variables: &[(&str, &str)]) -> AppState {
         ("TOKEN_AUDIENCE", "shop"),
         ("CARTS_TABLE", "carts"),
         ("SESSIONS_TABLE", "sessions"),
+        ("LIMITS_TABLE", "limits"),
         ("ORDERS_QUEUE_URL", "http://127.0.0.1:9/orders"),
         ("MAIL_QUEUE_URL", "http://127.0.0.1:9/mail"),
         ("MEDIA_BUCKET", "media"),

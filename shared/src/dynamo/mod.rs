@@ -1,7 +1,9 @@
 //! Tables on DynamoDB. They make things faster or reachable, never correct.
 
 pub mod carts;
+pub mod limits;
 pub mod sessions;
+pub mod sign_ins;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -60,16 +62,18 @@ pub struct Tables {
     pub(crate) carts: String,
     /// The table of sessions.
     pub(crate) sessions: String,
+    /// The table of rate limits.
+    pub(crate) limits: String,
 }
 
 impl Tables {
     /// Reaches the tables that `config` names through `aws`.
     pub fn new(aws: &SdkConfig, config: &Config) -> Self {
-        let (carts, sessions) = (config.carts_table.clone(), config.sessions_table.clone());
         Self {
             client: Client::new(aws),
-            carts,
-            sessions,
+            carts: config.carts_table.clone(),
+            sessions: config.sessions_table.clone(),
+            limits: config.limits_table.clone(),
         }
     }
 }

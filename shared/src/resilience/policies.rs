@@ -38,6 +38,8 @@ pub enum Intent {
     FunctionInvoke,
     /// Asking whether an account's access tokens were ended early.
     SessionCheck,
+    /// Counting a request on its caller's limit.
+    LimitCheck,
 }
 
 /// One row of the table.
@@ -71,7 +73,7 @@ const PAUSES: Policy = Policy {
 };
 
 /// The table, in the order of [`Intent`].
-pub const POLICIES: [Policy; 14] = [
+pub const POLICIES: [Policy; 15] = [
     // Five tries bridge a failover; each is short because a dead host answers at once or never.
     Policy {
         intent: Intent::DatabaseConnect,
@@ -191,6 +193,15 @@ pub const POLICIES: [Policy; 14] = [
         bulkhead: 64,
         ..PAUSES
     },
+    // In front of every limited request, and without an answer the environment decides alone.
+    Policy {
+        intent: Intent::LimitCheck,
+        dependency: "limits",
+        attempt_timeout_ms: 130,
+        attempts_max: 1,
+        bulkhead: 64,
+        ..PAUSES
+    },
 ];
 
 /// The deadline of one HTTP request. The gateway gives up after 30 s and the
@@ -246,6 +257,9 @@ pub const SESSION_CHECK_TTL: Duration = Duration::from_secs(30);
 /// After a check that failed, the next one waits this long.
 pub const SESSION_CHECK_PAUSE: Duration = Duration::from_secs(5);
 
+/// After a limit check that failed, the next one waits this long.
+pub const LIMIT_CHECK_PAUSE: Duration = Duration::from_secs(5);
+
 /// Password hashes computed at once in one environment: each takes 19 MiB and a whole core.
 pub const PASSWORD_HASHES_MAX: usize = 2;
 
@@ -295,36 +309,45 @@ const ROUTES: &[Route] = &[
     Route {
         calls: &[Intent::DatabaseConnect, Intent::DatabaseRead],
     },
-    // Cart: read, price, write.
+    // Cart: limit, read, price, write.
     Route {
         calls: &[
+            Intent::LimitCheck,
+            Intent::LimitCheck,
             Intent::DynamoRead,
             Intent::DatabaseConnect,
             Intent::DatabaseRead,
             Intent::DynamoWrite,
         ],
     },
-    // Sign-in: account, session, key.
+    // Sign-in: limit, failures, account, session, key.
     Route {
         calls: &[
+            Intent::LimitCheck,
+            Intent::LimitCheck,
+            Intent::LimitCheck,
             Intent::DatabaseConnect,
             Intent::DatabaseRead,
             Intent::DynamoWrite,
             Intent::SecretRead,
         ],
     },
-    // Refresh: family, account, family.
+    // Refresh: limit, family, account, family.
     Route {
         calls: &[
+            Intent::LimitCheck,
+            Intent::LimitCheck,
             Intent::DynamoRead,
             Intent::DatabaseConnect,
             Intent::DatabaseRead,
             Intent::DynamoWrite,
         ],
     },
-    // Image: page, upload, published object, write.
+    // Image: limit, page, upload, published object, write.
     Route {
         calls: &[
+            Intent::LimitCheck,
+            Intent::LimitCheck,
             Intent::DatabaseConnect,
             Intent::ObjectRead,
             Intent::ObjectWrite,
@@ -365,9 +388,11 @@ const _: () = {
         );
         route += 1;
     }
-    // Checkout: a transaction, the charge, a transaction. Connecting happens once.
+    // Checkout: limit, a transaction, the charge, a transaction. Connecting happens once.
     assert!(
-        (2 * worst_case_ms(Intent::DatabaseWrite) + worst_case_ms(Intent::PaymentWrite)) as u128
+        (2 * worst_case_ms(Intent::LimitCheck)
+            + 2 * worst_case_ms(Intent::DatabaseWrite)
+            + worst_case_ms(Intent::PaymentWrite)) as u128
             <= REQUEST_TIMEOUT.as_millis()
     );
 };

@@ -48,7 +48,7 @@ const ROUTES: [Route; 2] = [
 ];
 
 /// A complete configuration for a function that reaches nothing.
-const UNREACHED: [(&str, &str); 14] = [
+const UNREACHED: [(&str, &str); 16] = [
     ("STAGE", STAGE),
     ("DB_HOSTS", "127.0.0.1:1"),
     ("DB_SSLMODE", "disable"),
@@ -56,6 +56,8 @@ const UNREACHED: [(&str, &str); 14] = [
     ("TOKEN_AUDIENCE", "holdfast"),
     ("CARTS_TABLE", "carts"),
     ("SESSIONS_TABLE", "sessions"),
+    ("LIMITS_TABLE", "limits"),
+    ("LIMIT_PER_ADDRESS", "1000000"),
     ("ORDERS_QUEUE_URL", "http://127.0.0.1:1/orders"),
     ("MAIL_QUEUE_URL", "http://127.0.0.1:1/mail"),
     ("MEDIA_BUCKET", "media"),
