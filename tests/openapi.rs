@@ -105,7 +105,13 @@ fn operations(document: &mut OpenApi) -> impl Iterator<Item = &mut Operation> {
 
 /// The problems that come from the edge and not from a handler, so that no handler has to list them.
 fn add_problems(operation: &mut Operation) {
-    let mut problems = vec![("default", "Another problem.")];
+    let mut problems = vec![
+        ("default", "Another problem."),
+        (
+            "429",
+            "Too many requests of this caller; `Retry-After` says when to come back.",
+        ),
+    ];
     if operation
         .security
         .as_ref()

@@ -44,7 +44,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Starts the whole local stack, or what of it is missing, and deploys the application to it
-    Up,
+    Up(up::Options),
     /// Stops what `up` started
     Down(down::Options),
     /// Shows the processes, addresses and accounts of the stack
@@ -88,7 +88,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let stack = open_stack(&arguments)?;
     match arguments.command {
         Command::Test(options) => return test::run(&stack, &options).await,
-        Command::Up => up::run(&stack).await,
+        Command::Up(options) => up::run(&stack, &options).await,
         Command::Down(options) => down::run(&stack, &options).await,
         Command::Status(options) => status::run(&stack, &options).await,
         Command::Logs(options) => logs::run(&stack, &options).await,

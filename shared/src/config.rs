@@ -12,6 +12,7 @@ pub use second::{SecretsReplica, Smtp};
 use serde::Deserialize;
 
 use crate::domain::address::Country;
+use crate::domain::limits::Allowance;
 use crate::domain::money::Currency;
 
 /// Everything that a function is told from outside.
@@ -41,6 +42,10 @@ pub struct Config {
     pub sessions_table: String,
     /// The table of kill switches and breakers.
     pub control_table: String,
+    /// The table of rate limits.
+    pub limits_table: String,
+    /// How much of what one caller may do.
+    pub allowance: Allowance,
     /// The queue of orders and payments.
     pub orders_queue_url: String,
     /// The queue of mail.
@@ -188,7 +193,15 @@ impl Config {
         let token_issuer = reader.text("TOKEN_ISSUER");
         let token_audience = reader.text("TOKEN_AUDIENCE");
         let payments_url = reader.text_or("STRIPE_BASE_URL", "https://api.stripe.com");
-        let tables = (reader.text("CARTS_TABLE"), reader.text("SESSIONS_TABLE"));
+        let tables = (
+            reader.text("CARTS_TABLE"),
+            reader.text("SESSIONS_TABLE"),
+            reader.text("LIMITS_TABLE"),
+        );
+        let allowance = Allowance {
+            per_user: reader.positive("LIMIT_PER_USER", 100),
+            per_address: reader.positive("LIMIT_PER_ADDRESS", 20),
+        };
         let control_table = reader.text("CONTROL_TABLE");
         let queues = (
             reader.text("ORDERS_QUEUE_URL"),
@@ -211,6 +224,8 @@ impl Config {
             carts_table: tables.0?,
             sessions_table: tables.1?,
             control_table: control_table?,
+            limits_table: tables.2?,
+            allowance,
             orders_queue_url: queues.0?,
             mail_queue_url: queues.1?,
             media: media?,

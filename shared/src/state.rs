@@ -11,6 +11,7 @@ use crate::dynamo::Tables;
 use crate::dynamo::breakers::SharedBreakers;
 use crate::dynamo::control::Control;
 use crate::dynamo::flags::Flags;
+use crate::dynamo::limits::Limits;
 use crate::dynamo::sessions::Sessions;
 use crate::http::ReadCache;
 use crate::providers::mail::Mail;
@@ -40,6 +41,8 @@ pub struct Parts {
     pub flags: Flags,
     /// What the environments know of each other's breakers, on DynamoDB.
     pub breakers: SharedBreakers,
+    /// Rate limits, on DynamoDB.
+    pub limits: Limits,
     /// SQS.
     pub queues: Queues,
     /// SES, then SMTP.
@@ -112,6 +115,7 @@ impl AppState {
             sessions: Sessions::new(&tables),
             flags: Flags::new(control),
             breakers,
+            limits: Limits::new(&tables, &config),
             tables,
             queues: Queues::new(&aws, &config),
             mail,
@@ -135,6 +139,7 @@ impl AppState {
             self.database.warm_up(),
             self.verifier.ring(),
             self.breakers.refresh()
+            self.limits.warm_up()
         );
         if let Err(error) = pool {
             tracing::warn!(error = %error, "the pool could not be warmed");

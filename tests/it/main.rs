@@ -16,6 +16,7 @@ mod docs_page;
 mod flags;
 mod faults;
 mod grants;
+mod limits;
 mod mailer;
 mod offline;
 mod openapi;

@@ -27,6 +27,7 @@ pub(crate) fn state(endpoint: &str, variables: &[(&str, &str)]) -> AppState {
         ("CARTS_TABLE", "carts"),
         ("CONTROL_TABLE", "control"),
         ("SESSIONS_TABLE", "sessions"),
+        ("LIMITS_TABLE", "limits"),
         ("ORDERS_QUEUE_URL", "http://127.0.0.1:9/orders"),
         ("MAIL_QUEUE_URL", "http://127.0.0.1:9/mail"),
         ("MEDIA_BUCKET", "media"),

@@ -3,26 +3,46 @@
 use crate::emulator;
 use crate::progress::Progress;
 use crate::steps::accounts::Accounts;
+use crate::steps::deploy::Limits;
 use crate::steps::{
     accounts, build, database, deploy, lock, machine, samples, secrets, services, summary,
 };
 use anyhow::Result;
+use clap::Args;
 use local::{Stack, tools};
 use std::time::Instant;
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// How many requests one caller may make: `local` lets one machine play many customers
+    #[arg(long, value_enum, default_value_t)]
+    limits: Limits,
+}
 
 /// Brings the stack up.
 ///
 /// # Errors
 /// Says which step failed, why, and what to do.
-pub(crate) async fn run(stack: &Stack) -> Result<()> {
+pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
     let begin = Instant::now();
     let progress = Progress::new();
     let accounts = bring_up(stack, &progress).await?;
-    progress.line(&summary::text(stack, &accounts, begin.elapsed()));
+    // Last, because filling the sample shop takes more requests than they allow.
+    if options.limits == Limits::Production {
+        let _lock = lock::take(stack)?;
+        progress
+            .step("production limits", async |step| {
+                let limits = options.limits;
+                Ok(((), deploy::application(stack, step, limits).await?))
+            })
+            .await?;
+    }
+    let text = summary::text(stack, &accounts, options.limits, begin.elapsed());
+    progress.line(&text);
     Ok(())
 }
 
-/// Every step, without the summary. Answers who can sign in.
+/// Every step, without the summary and with the local limits. Answers who can sign in.
 ///
 /// # Errors
 /// As [`run`].
@@ -48,7 +68,8 @@ pub(crate) async fn bring_up(stack: &Stack, progress: &Progress) -> Result<Accou
         futures::future::try_join(start_servers(stack, progress), compile(stack, progress)).await?;
     progress
         .step("application", async |step| {
-            Ok(((), deploy::application(stack, step).await?))
+            let limits = Limits::Local;
+            Ok(((), deploy::application(stack, step, limits).await?))
         })
         .await?;
     progress

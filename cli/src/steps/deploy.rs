@@ -6,6 +6,7 @@ use crate::emulator;
 use crate::progress::Step;
 use crate::project;
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
 use local::faults::Dependency;
 use local::postgres::DATABASE;
 use local::stack::{STAGE, write_private};
@@ -22,13 +23,27 @@ pub(crate) const SENDER_DOMAIN: &str = "holdfast.example";
 const PACKAGES: &str = "holdfast-packages";
 const FINGERPRINT: &str = "holdfast-fingerprint";
 
+/// How many requests one caller may make.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Limits {
+    /// So many that one machine can play many customers.
+    #[default]
+    Local,
+    /// The template's own, which production has.
+    Production,
+}
+
+/// Per minute, of one account and of one address.
+const LOCAL_LIMIT: u32 = 100_000;
+
 /// Deploys if the template, a parameter or a function changed, or the emulator has lost what was
 /// deployed.
 ///
 /// # Errors
 /// The words of the tool that failed.
-pub(crate) async fn application(stack: &Stack, step: &Step) -> Result<String> {
-    let wanted = fingerprint(stack)?;
+pub(crate) async fn application(stack: &Stack, step: &Step, limits: Limits) -> Result<String> {
+    let parameters = parameters(stack, limits)?;
+    let wanted = fingerprint(stack, &parameters)?;
     if let Some(present) = describe(stack).await
         && present.is_complete()
         && present.fingerprint() == Some(&wanted)
@@ -38,9 +53,9 @@ pub(crate) async fn application(stack: &Stack, step: &Step) -> Result<String> {
     }
     settle(stack).await?;
     step.say("packing the functions".into());
-    package(stack).await?;
+    package(stack, &parameters).await?;
     step.say("deploying".into());
-    deploy(stack, &wanted).await?;
+    deploy(stack, &parameters, &wanted).await?;
     let present = describe(stack)
         .await
         .context("The deployed stack cannot be found.")?;
@@ -126,9 +141,12 @@ fn note_api(stack: &Stack, present: &Deployment) -> Result<()> {
     write_private(&stack.path(API_ID_FILE), id.as_bytes())
 }
 
+/// A parameter of the template and its value.
+type Parameter = (&'static str, String);
+
 /// What is different locally. Everything else is the template's default. The functions reach what
 /// they depend on by way of the fault proxy, and browsers the bucket itself.
-fn parameters(stack: &Stack) -> Vec<(&'static str, String)> {
+fn parameters(stack: &Stack, limits: Limits) -> Result<Vec<Parameter>> {
     let hosts = [
         Dependency::DatabasePrimary,
         Dependency::DatabaseReplica,
@@ -147,7 +165,7 @@ fn parameters(stack: &Stack) -> Vec<(&'static str, String)> {
     ]
     .map(|service| stack.url(service.port()))
     .join(",");
-    vec![
+    let mut parameters = vec![
         ("Stage", STAGE.into()),
         ("DbHosts", hosts),
         ("DbName", DATABASE.into()),
@@ -176,7 +194,28 @@ fn parameters(stack: &Stack) -> Vec<(&'static str, String)> {
             stack.port(Dependency::MailSecondary.port()).to_string(),
         ),
         ("SmtpSignIn", "false".into()),
-    ]
+    ];
+    let text = fs::read_to_string(template(stack)).context("template.yaml is missing.")?;
+    for name in ["LimitPerUser", "LimitPerAddress"] {
+        // Without a value, the one of the deployment before would be used again.
+        let value = match limits {
+            Limits::Local => LOCAL_LIMIT.to_string(),
+            Limits::Production => default_of(&text, name)?,
+        };
+        parameters.push((name, value));
+    }
+    Ok(parameters)
+}
+
+/// The default of a parameter that the template has on one line.
+fn default_of(template: &str, name: &str) -> Result<String> {
+    let begin = format!("  {name}: {{");
+    let line = template.lines().find(|line| line.starts_with(&begin));
+    let (_, rest) = line
+        .and_then(|line| line.split_once("Default: "))
+        .with_context(|| format!("The template has no default of {name}."))?;
+    let end = rest.find([',', '}']).unwrap_or(rest.len());
+    Ok(rest[..end].to_owned())
 }
 
 fn stack_name() -> String {
@@ -184,10 +223,10 @@ fn stack_name() -> String {
 }
 
 /// Of everything that a deployment depends on.
-fn fingerprint(stack: &Stack) -> Result<String> {
+fn fingerprint(stack: &Stack, parameters: &[Parameter]) -> Result<String> {
     let mut digest = Sha256::new();
     digest.update(fs::read(template(stack)).context("template.yaml is missing.")?);
-    digest.update(format!("{:?}", parameters(stack)));
+    digest.update(format!("{parameters:?}"));
     for function in project::functions(stack)? {
         let program = build::program(stack, &function);
         let bytes =
@@ -239,7 +278,7 @@ async fn settle(stack: &Stack) -> Result<()> {
     }
 }
 
-async fn package(stack: &Stack) -> Result<()> {
+async fn package(stack: &Stack, parameters: &[Parameter]) -> Result<()> {
     for function in project::functions(stack)? {
         strip(&build::program(stack, &function));
     }
@@ -248,7 +287,7 @@ async fn package(stack: &Stack) -> Result<()> {
         .arg(stack.root().join("local/aws/package.py"))
         .arg(stack.url(Port::Aws))
         .arg(PACKAGES);
-    let parameters = overrides(stack).join(" ");
+    let parameters = overrides(parameters).join(" ");
     command
         .arg(template(stack))
         .arg(packaged(stack))
@@ -256,15 +295,15 @@ async fn package(stack: &Stack) -> Result<()> {
     run(stack, command, "local/aws/package.py").await.map(drop)
 }
 
-fn overrides(stack: &Stack) -> Vec<String> {
-    let assignment = |(name, value)| format!("{name}={value}");
-    parameters(stack).into_iter().map(assignment).collect()
+fn overrides(parameters: &[Parameter]) -> Vec<String> {
+    let assignment = |(name, value): &Parameter| format!("{name}={value}");
+    parameters.iter().map(assignment).collect()
 }
 
-async fn deploy(stack: &Stack, fingerprint: &str) -> Result<()> {
+async fn deploy(stack: &Stack, parameters: &[Parameter], fingerprint: &str) -> Result<()> {
     let packaged = packaged(stack);
     let name = stack_name();
-    let overrides = overrides(stack);
+    let overrides = overrides(parameters);
     let packaged = packaged.to_string_lossy();
     let tag = format!("{FINGERPRINT}={fingerprint}");
     let mut arguments = vec![
@@ -350,4 +389,17 @@ async fn run(stack: &Stack, mut command: Command, what: &str) -> Result<String> 
         );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_the_templates_own() {
+        let template = include_str!("../../../template.yaml");
+        assert_eq!(default_of(template, "LimitPerUser").unwrap(), "100");
+        assert_eq!(default_of(template, "LimitPerAddress").unwrap(), "20");
+        assert!(default_of(template, "Stage").is_err());
+    }
 }

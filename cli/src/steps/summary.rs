@@ -1,18 +1,29 @@
 //! What `up` says at its end. The words are in `summary.txt`.
 
 use super::accounts::Accounts;
+use super::deploy::Limits;
 use local::{Port, Stack};
 use std::time::Duration;
 
 const TEXT: &str = include_str!("summary.txt");
 
 /// Fills the stack's addresses and accounts into the text.
-pub(crate) fn text(stack: &Stack, accounts: &Accounts, elapsed: Duration) -> String {
+pub(crate) fn text(
+    stack: &Stack,
+    accounts: &Accounts,
+    limits: Limits,
+    elapsed: Duration,
+) -> String {
+    let limits = match limits {
+        Limits::Local => "local: hardly any, so that one machine can play many customers",
+        Limits::Production => "production, until the next plain `up`",
+    };
     let values = [
         ("api_url", stack.url(Port::Front)),
         ("docs_url", docs_url(stack)),
         ("aws_url", stack.url(Port::Aws)),
         ("payments_url", stack.url(Port::Payments)),
+        ("limits", limits.into()),
         ("seconds", format!("{:.1}", elapsed.as_secs_f32())),
         ("admin_email", accounts.admin.email.clone()),
         ("admin_password", accounts.admin.password.clone()),
@@ -48,9 +59,16 @@ mod tests {
             seller: account(),
             customer: account(),
         };
-        let text = text(&stack, &accounts, Duration::from_secs(3));
+        let text = text(
+            &stack,
+            &accounts,
+            Limits::Production,
+            Duration::from_secs(3),
+        );
         assert!(
-            text.contains("http://127.0.0.1:47800/docs") && text.contains("3.0 s"),
+            text.contains("http://127.0.0.1:47800/docs")
+                && text.contains("3.0 s")
+                && text.contains("limits     production"),
             "{text}"
         );
         let open = text

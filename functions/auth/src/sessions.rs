@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use shared::domain::accounts::{Email, Password};
 use shared::domain::sessions::{Family, RefreshToken};
-use shared::http::{ApiError, Json, Page, PageQuery, Path, Problem, Query, User};
+use shared::http::{ApiError, ClientNetwork, Json, Page, PageQuery, Path, Problem, Query, User};
 use shared::state::AppState;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -68,15 +68,18 @@ impl From<Family> for SessionView {
     responses(
         (status = 200, body = SignedIn),
         (status = 401, description = "The address and the password do not match an account.", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many sign-ins from here, or too many failed ones to this account.", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The database is away.", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn login(
     State(state): State<AppState>,
+    ClientNetwork(from): ClientNetwork,
     Json(body): Json<Login>,
 ) -> Result<(HeaderMap, Json<SignedIn>), ApiError> {
     let email = Email::try_from(body.email)?;
-    let signed_in = sign_in::sign_in(&state, &email, Password::from(body.password)).await?;
+    let password = Password::from(body.password);
+    let signed_in = sign_in::sign_in(&state, &email, password, from).await?;
     let missing = signed_in.refresh_token.is_none().then_some("sessions");
     Ok((degraded(missing), Json(signed_in)))
 }

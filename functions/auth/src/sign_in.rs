@@ -3,9 +3,10 @@
 use serde::Serialize;
 use shared::clock;
 use shared::domain::accounts::{AccountError, Email, Password, Role};
+use shared::domain::limits::Network;
 use shared::domain::sessions::{FAMILY_LIFETIME, Family, Holder, RefreshToken, Verdict};
 use shared::dynamo::DynamoError;
-use shared::http::{ApiError, Kind};
+use shared::http::{ApiError, Kind, too_many};
 use shared::providers::passwords;
 use shared::providers::signing::{Subject, TOKEN_SECONDS};
 use shared::state::AppState;
@@ -67,25 +68,25 @@ pub(crate) struct Refreshed {
 const ROUNDS_MAX: usize = 3;
 
 /// Checks the password and begins a session, which an access token can do without.
+/// Failures are counted alike whether or not there is such an account.
 pub(crate) async fn sign_in(
     state: &AppState,
     email: &Email,
     password: Password,
+    from: Network,
 ) -> Result<SignedIn, ApiError> {
-    let account = state
-        .database
-        .read_own(|pool| async move { accounts::by_email(&pool, email).await })
-        .await?;
-    let hash = account
-        .as_ref()
-        .map(|account| account.password_hash.clone());
-    let matches = passwords::matches(password, hash).await?;
-    let account = account
-        .filter(|_| matches)
-        .ok_or(AccountError::Credentials)?;
+    let attempt = state.limits.begin_sign_in(email, from).await;
+    let attempt = attempt.map_err(too_many)?;
+    let Some(account) = authenticate(state, email, password).await? else {
+        state.limits.sign_in_failed(&attempt).await;
+        return Err(AccountError::Credentials.into());
+    };
     let holder = holder(&account);
     let access_token = sign(state, account.id, holder).await?;
-    let session = state.sessions.begin(account.id, holder).await;
+    let (session, ()) = tokio::join!(
+        state.sessions.begin(account.id, holder),
+        state.limits.sign_in_succeeded(&attempt)
+    );
     let session = session
         .inspect_err(|error| tracing::warn!(error = %error, "signed in without a session"))
         .ok();
@@ -103,6 +104,23 @@ pub(crate) async fn sign_in(
             email_verified: holder.email_verified,
         },
     })
+}
+
+/// The account with this address and password. Compares also when there is none.
+async fn authenticate(
+    state: &AppState,
+    email: &Email,
+    password: Password,
+) -> Result<Option<Account>, ApiError> {
+    let account = state
+        .database
+        .read_own(|pool| async move { accounts::by_email(&pool, email).await })
+        .await?;
+    let hash = account
+        .as_ref()
+        .map(|account| account.password_hash.clone());
+    let matches = passwords::matches(password, hash).await?;
+    Ok(account.filter(|_| matches))
 }
 
 /// Spends `presented` for its successor; also what was missing meanwhile.

@@ -55,6 +55,15 @@ impl Reader {
         }
     }
 
+    /// A whole number from 1 up.
+    pub(super) fn positive(&mut self, name: &str, default: u32) -> u32 {
+        let number = self.number(name, default);
+        if number == 0 {
+            self.fault::<()>(name, "must be at least 1");
+        }
+        number
+    }
+
     pub(super) fn parsed<T, E: fmt::Display>(
         &mut self,
         name: &str,

@@ -12,6 +12,7 @@ pub(crate) fn complete() -> BTreeMap<String, String> {
         ("CARTS_TABLE", "carts"),
         ("CONTROL_TABLE", "control"),
         ("SESSIONS_TABLE", "sessions"),
+        ("LIMITS_TABLE", "limits"),
         ("ORDERS_QUEUE_URL", "http://127.0.0.1/orders"),
         ("MAIL_QUEUE_URL", "http://127.0.0.1/mail"),
         ("MEDIA_BUCKET", "media"),
@@ -36,6 +37,11 @@ fn complete_environment_is_read() {
     );
     assert_eq!(config.secrets.jwt_public, "holdfast/test/jwt-public");
     assert_eq!(config.cache_ttl, Duration::from_secs(30));
+    let allowance = Allowance {
+        per_user: 100,
+        per_address: 20,
+    };
+    assert_eq!(config.allowance, allowance);
 }
 
 #[test]
@@ -45,14 +51,21 @@ fn every_fault_is_reported_together() {
     variables.insert("SHOP_CURRENCY".into(), "euro".into());
     variables.insert("PG_POOL_MAX".into(), "many".into());
     variables.insert("DB_HOSTS".into(), "db:port".into());
+    variables.insert("LIMIT_PER_ADDRESS".into(), "0".into());
     let faults = Config::parse(variables).unwrap_err().0;
-    for name in ["MAIL_FROM", "SHOP_CURRENCY", "PG_POOL_MAX", "DB_HOSTS"] {
+    for name in [
+        "MAIL_FROM",
+        "SHOP_CURRENCY",
+        "PG_POOL_MAX",
+        "DB_HOSTS",
+        "LIMIT_PER_ADDRESS",
+    ] {
         assert!(
             faults.iter().any(|fault| fault.starts_with(name)),
             "{name} in {faults:?}"
         );
     }
-    assert_eq!(faults.len(), 4);
+    assert_eq!(faults.len(), 5);
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod events;
 pub mod flags;
 pub mod idempotency;
 pub mod ids;
+pub mod limits;
 pub mod money;
 pub mod order;
 pub mod payment;

@@ -4,7 +4,9 @@ pub mod breakers;
 pub mod carts;
 pub mod control;
 pub mod flags;
+pub mod limits;
 pub mod sessions;
+pub mod sign_ins;
 
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
@@ -65,17 +67,21 @@ pub struct Tables {
     pub(crate) sessions: String,
     /// The table of kill switches and breakers.
     pub(crate) control: String,
+    /// The table of rate limits.
+    pub(crate) limits: String,
 }
 
 impl Tables {
     /// Reaches the tables that `config` names through `aws`.
     pub fn new(aws: &SdkConfig, config: &Config) -> Self {
-        let (carts, sessions) = (config.carts_table.clone(), config.sessions_table.clone());
         Self {
             client: Client::new(aws),
             carts,
             sessions,
             control: config.control_table.clone(),
+            carts: config.carts_table.clone(),
+            sessions: config.sessions_table.clone(),
+            limits: config.limits_table.clone(),
         }
     }
 }

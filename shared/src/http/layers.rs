@@ -1,5 +1,5 @@
 //! What every request goes through, outermost first: context and one log line,
-//! headers, CORS, the deadline and panics, the body limit.
+//! headers, CORS, the deadline and panics, the caller's limit, the body limit.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -7,13 +7,14 @@ use std::time::Instant;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request};
-use axum::middleware::{Next, from_fn};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 use uuid::Uuid;
 
+use super::limits::limit;
 use super::{ApiError, Kind};
 use crate::context::{self, Context};
 use crate::resilience::Deadline;
@@ -35,6 +36,7 @@ pub fn service(routes: Router<AppState>, state: AppState) -> Router {
         .fallback(|| async { ApiError::not_found() })
         .method_not_allowed_fallback(|| async { ApiError::new(Kind::MethodNotAllowed) })
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
+        .layer(from_fn_with_state(state.clone(), limit))
         .layer(from_fn(guard))
         // Outside of the guard, because browsers must be able to read a timeout too.
         .layer(cors)

@@ -53,6 +53,8 @@ pub enum Intent {
     MailSendSecondary,
     /// Saying when a message is to be seen again.
     QueuePostpone,
+    /// Counting a request on its caller's limit.
+    LimitCheck,
 }
 
 /// One row of the table.
@@ -86,7 +88,7 @@ const PAUSES: Policy = Policy {
 };
 
 /// The table, in the order of [`Intent`].
-pub const POLICIES: [Policy; 19] = [
+pub const POLICIES: [Policy; 20] = [
     // Five tries bridge a failover; each is short because a dead host answers at once or never.
     Policy {
         intent: Intent::DatabaseConnect,
@@ -252,6 +254,15 @@ pub const POLICIES: [Policy; 19] = [
         bulkhead: 8,
         ..PAUSES
     },
+    // In front of every limited request, and without an answer the environment decides alone.
+    Policy {
+        intent: Intent::LimitCheck,
+        dependency: Dependency::Limits,
+        attempt_timeout_ms: 130,
+        attempts_max: 1,
+        bulkhead: 64,
+        ..PAUSES
+    },
 ];
 
 /// An attempt that took so much of its timeout counts as failed for the breaker.
@@ -378,6 +389,9 @@ pub const SESSION_CHECK_TTL: Duration = Duration::from_secs(30);
 
 /// After a check that failed, the next one waits this long.
 pub const SESSION_CHECK_PAUSE: Duration = Duration::from_secs(5);
+
+/// After a limit check that failed, the next one waits this long.
+pub const LIMIT_CHECK_PAUSE: Duration = Duration::from_secs(5);
 
 /// Password hashes computed at once in one environment: each takes 19 MiB and a whole core.
 pub const PASSWORD_HASHES_MAX: usize = 2;

@@ -48,7 +48,7 @@ const ROUTES: [Route; 2] = [
 ];
 
 /// A complete configuration for a function that reaches nothing.
-const UNREACHED: [(&str, &str); 15] = [
+const UNREACHED: [(&str, &str); 17] = [
     ("STAGE", STAGE),
     ("DB_HOSTS", "127.0.0.1:1"),
     ("DB_SSLMODE", "disable"),
@@ -57,6 +57,8 @@ const UNREACHED: [(&str, &str); 15] = [
     ("CARTS_TABLE", "carts"),
     ("CONTROL_TABLE", "control"),
     ("SESSIONS_TABLE", "sessions"),
+    ("LIMITS_TABLE", "limits"),
+    ("LIMIT_PER_ADDRESS", "1000000"),
     ("ORDERS_QUEUE_URL", "http://127.0.0.1:1/orders"),
     ("MAIL_QUEUE_URL", "http://127.0.0.1:1/mail"),
     ("MEDIA_BUCKET", "media"),

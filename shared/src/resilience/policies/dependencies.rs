@@ -26,6 +26,8 @@ pub enum Dependency {
     SecretsSecondary,
     /// The second mail provider.
     MailSecondary,
+    /// The table of rate limits.
+    Limits,
 }
 
 /// One row of the table.
@@ -67,7 +69,7 @@ const USUAL: DependencyPolicy = DependencyPolicy {
 };
 
 /// The table, in the order of [`Dependency`].
-pub const DEPENDENCIES: [DependencyPolicy; 11] = [
+pub const DEPENDENCIES: [DependencyPolicy; 12] = [
     // A promotion must be noticed within a second, so this only spares requests the
     // five tries while there is no writer at all. The five need a budget of their own.
     DependencyPolicy {
@@ -147,6 +149,12 @@ pub const DEPENDENCIES: [DependencyPolicy; 11] = [
         name: "mail_secondary",
         open_ms: 30_000,
         meanwhile: "the first provider alone sends",
+        ..USUAL
+    },
+    DependencyPolicy {
+        dependency: Dependency::Limits,
+        name: "limits",
+        meanwhile: "each environment counts for itself",
         ..USUAL
     },
 ];

@@ -12,18 +12,23 @@ const ROUTES: &[Route] = &[
     Route {
         calls: &[Intent::DatabaseConnect, Intent::DatabaseRead],
     },
-    // Cart: read, price, write.
+    // Cart: limit, read, price, write.
     Route {
         calls: &[
+            Intent::LimitCheck,
+            Intent::LimitCheck,
             Intent::DynamoRead,
             Intent::DatabaseConnect,
             Intent::DatabaseRead,
             Intent::DynamoWrite,
         ],
     },
-    // Sign-in: account, session, key.
+    // Sign-in: limit, failures, account, session, key.
     Route {
         calls: &[
+            Intent::LimitCheck,
+            Intent::LimitCheck,
+            Intent::LimitCheck,
             Intent::DatabaseConnect,
             Intent::DatabaseRead,
             Intent::DynamoWrite,
@@ -31,18 +36,22 @@ const ROUTES: &[Route] = &[
             Intent::SecretReadSecondary,
         ],
     },
-    // Refresh: family, account, family.
+    // Refresh: limit, family, account, family.
     Route {
         calls: &[
+            Intent::LimitCheck,
+            Intent::LimitCheck,
             Intent::DynamoRead,
             Intent::DatabaseConnect,
             Intent::DatabaseRead,
             Intent::DynamoWrite,
         ],
     },
-    // Image: page, upload, published object, write.
+    // Image: limit, page, upload, published object, write.
     Route {
         calls: &[
+            Intent::LimitCheck,
+            Intent::LimitCheck,
             Intent::DatabaseConnect,
             Intent::ObjectRead,
             Intent::ObjectWrite,
@@ -88,9 +97,11 @@ const _: () = {
         (worst_case_ms(Intent::MailSend) + worst_case_ms(Intent::MailSendSecondary)) as u128
             <= MAIL_LEASE.as_millis()
     );
-    // Checkout: a transaction, the charge, a transaction. Connecting happens once.
+    // Checkout: limit, a transaction, the charge, a transaction. Connecting happens once.
     assert!(
-        (2 * worst_case_ms(Intent::DatabaseWrite) + worst_case_ms(Intent::PaymentWrite)) as u128
+        (2 * worst_case_ms(Intent::LimitCheck)
+            + 2 * worst_case_ms(Intent::DatabaseWrite)
+            + worst_case_ms(Intent::PaymentWrite)) as u128
             <= REQUEST_TIMEOUT.as_millis()
     );
 };
