@@ -12,6 +12,7 @@
 pub mod client;
 pub mod database;
 pub mod openapi;
+pub mod outage;
 pub mod shop;
 pub mod stack;
 pub mod state;

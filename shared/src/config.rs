@@ -31,6 +31,8 @@ pub struct Config {
     pub carts_table: String,
     /// The table of sessions.
     pub sessions_table: String,
+    /// The table of orders that were accepted without the database.
+    pub intents_table: String,
     /// The queue of orders and payments.
     pub orders_queue_url: String,
     /// The queue of mail.
@@ -176,6 +178,7 @@ impl Config {
         let token_audience = reader.text("TOKEN_AUDIENCE");
         let payments_url = reader.text_or("STRIPE_BASE_URL", "https://api.stripe.com");
         let tables = (reader.text("CARTS_TABLE"), reader.text("SESSIONS_TABLE"));
+        let intents_table = reader.text("INTENTS_TABLE");
         let queues = (
             reader.text("ORDERS_QUEUE_URL"),
             reader.text("MAIL_QUEUE_URL"),
@@ -193,6 +196,7 @@ impl Config {
             payments_url,
             carts_table: tables.0?,
             sessions_table: tables.1?,
+            intents_table: intents_table?,
             orders_queue_url: queues.0?,
             mail_queue_url: queues.1?,
             media: media?,

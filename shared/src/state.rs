@@ -8,6 +8,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 
 use crate::config::Config;
 use crate::dynamo::Tables;
+use crate::dynamo::intents::Intents;
 use crate::dynamo::sessions::Sessions;
 use crate::http::ReadCache;
 use crate::providers::mail::Mail;
@@ -32,6 +33,8 @@ pub struct Parts {
     pub tables: Tables,
     /// Sessions, on DynamoDB.
     pub sessions: Sessions,
+    /// Orders that were accepted without the database, on DynamoDB.
+    pub intents: Intents,
     /// SQS.
     pub queues: Queues,
     /// SES.
@@ -97,6 +100,7 @@ impl AppState {
         Self(Arc::new(Parts {
             database: Database::new(&config, secrets.clone()),
             sessions: Sessions::new(&tables),
+            intents: Intents::new(&tables),
             tables,
             queues: Queues::new(&aws, &config),
             mail: Mail::new(&aws, &config),

@@ -13,6 +13,7 @@ mod auth;
 mod buying;
 mod docs_page;
 mod grants;
+mod intents;
 mod mailer;
 mod offline;
 mod openapi;

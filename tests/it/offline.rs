@@ -25,6 +25,7 @@ pub(crate) fn state(endpoint: &str, variables: &[(&str, &str)]) -> AppState {
         ("TOKEN_ISSUER", "https://shop.example"),
         ("TOKEN_AUDIENCE", "shop"),
         ("CARTS_TABLE", "carts"),
+        ("INTENTS_TABLE", "intents"),
         ("SESSIONS_TABLE", "sessions"),
         ("ORDERS_QUEUE_URL", "http://127.0.0.1:9/orders"),
         ("MAIL_QUEUE_URL", "http://127.0.0.1:9/mail"),

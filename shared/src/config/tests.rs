@@ -10,6 +10,7 @@ pub(crate) fn complete() -> BTreeMap<String, String> {
         ("TOKEN_ISSUER", "https://shop.example"),
         ("TOKEN_AUDIENCE", "shop"),
         ("CARTS_TABLE", "carts"),
+        ("INTENTS_TABLE", "intents"),
         ("SESSIONS_TABLE", "sessions"),
         ("ORDERS_QUEUE_URL", "http://127.0.0.1/orders"),
         ("MAIL_QUEUE_URL", "http://127.0.0.1/mail"),

@@ -8,6 +8,7 @@ pub mod catalogue;
 pub mod events;
 pub mod idempotency;
 pub mod ids;
+pub mod intent;
 pub mod money;
 pub mod order;
 pub mod payment;

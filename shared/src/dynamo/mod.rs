@@ -1,6 +1,7 @@
 //! Tables on DynamoDB. They make things faster or reachable, never correct.
 
 pub mod carts;
+pub mod intents;
 pub mod sessions;
 
 use aws_config::SdkConfig;
@@ -60,6 +61,8 @@ pub struct Tables {
     pub(crate) carts: String,
     /// The table of sessions.
     pub(crate) sessions: String,
+    /// The table of orders that were accepted without the database.
+    pub(crate) intents: String,
 }
 
 impl Tables {
@@ -70,6 +73,7 @@ impl Tables {
             client: Client::new(aws),
             carts,
             sessions,
+            intents: config.intents_table.clone(),
         }
     }
 }

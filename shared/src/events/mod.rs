@@ -1,9 +1,11 @@
 //! Triggers that are not HTTP: batches of messages, schedules and warm-ups.
 
 mod batch;
+mod nudge;
 mod outbox;
 mod warm_up;
 
 pub use batch::{Failure, handle_batch, serve_batches, serve_schedule};
+pub use nudge::nudge;
 pub use outbox::{publish, sweep};
 pub use warm_up::WarmUp;

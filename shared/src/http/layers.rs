@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{ApiError, Kind};
 use crate::context::{self, Context};
 use crate::resilience::Deadline;
-use crate::resilience::policies::REQUEST_TIMEOUT;
+use crate::resilience::policies::{ANSWER_MARGIN, REQUEST_TIMEOUT};
 use crate::state::AppState;
 use crate::telemetry;
 
@@ -93,6 +93,13 @@ async fn edge(request: Request, next: Next) -> Response {
     });
     set_headers(&mut response, &request_id);
     response
+}
+
+/// What `work` comes to, unless it leaves no time to answer.
+pub async fn in_time<F: Future>(work: F) -> Option<F::Output> {
+    let time = context::deadline().remaining();
+    let time = time.saturating_sub(ANSWER_MARGIN);
+    tokio::time::timeout(time, work).await.ok()
 }
 
 /// The routes' answer, or what to say when they panic or take too long.

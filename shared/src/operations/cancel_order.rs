@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::OperationError;
-use super::record_payment::{Finding, Hears, record_payment};
+use super::record_payment::{Finding, Hears, end, record_payment};
 use super::refund_order;
 use super::settle_payment::record;
 use crate::domain::events::Event;
@@ -83,6 +83,12 @@ async fn cancel_here(
                         Hears::ByMail,
                     )
                     .await?;
+                    Next::Nothing
+                }
+                // Cancelled for another way to pay, which then was not taken.
+                Some(attempt) if attempt.state == AttemptState::Cancelled => {
+                    end(&mut tx, &order, OrderStatus::Cancelled).await?;
+                    outbox::add(&mut tx, order_id, &Event::OrderCancelled { order_id }).await?;
                     Next::Nothing
                 }
                 _ => return Err(OrderError::Conflict(OUTCOME_UNKNOWN).into()),

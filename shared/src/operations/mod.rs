@@ -3,6 +3,7 @@
 //! idempotency keys, so each operation may be cut off anywhere and run again.
 
 pub mod cancel_order;
+pub mod finish_intent;
 pub mod place_order;
 pub mod record_payment;
 pub mod refund_order;
@@ -10,6 +11,7 @@ pub mod settle_payment;
 
 use crate::domain::money::MoneyError;
 use crate::domain::order::OrderError;
+use crate::dynamo::DynamoError;
 use crate::providers::payments::PaymentError;
 use crate::store::StoreError;
 
@@ -22,6 +24,9 @@ pub enum OperationError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// DynamoDB failed.
+    #[error(transparent)]
+    Dynamo(#[from] DynamoError),
     /// The payment provider failed.
     #[error(transparent)]
     Payment(#[from] PaymentError),

@@ -1,8 +1,10 @@
 //! THE TABLE: every timeout, attempt count, backoff and bulkhead there is.
 //!
 //! One row per dependency and intent. No millisecond is written anywhere else.
-//! The assertions at the end keep the worst case of every route below the
+//! The assertions in `routes` keep the worst case of every route below the
 //! gateway's limit, at compile time.
+
+mod routes;
 
 use std::time::Duration;
 
@@ -38,6 +40,12 @@ pub enum Intent {
     FunctionInvoke,
     /// Asking whether an account's access tokens were ended early.
     SessionCheck,
+    /// Looking whether an order was accepted without the database, on the way of every order.
+    IntentRead,
+    /// Fetching a small part of the last-good catalogue.
+    CatalogueRead,
+    /// Telling a worker of what is stored elsewhere; the sweeper finds it anyway.
+    NudgeSend,
 }
 
 /// One row of the table.
@@ -71,7 +79,7 @@ const PAUSES: Policy = Policy {
 };
 
 /// The table, in the order of [`Intent`].
-pub const POLICIES: [Policy; 14] = [
+pub const POLICIES: [Policy; 17] = [
     // Five tries bridge a failover; each is short because a dead host answers at once or never.
     Policy {
         intent: Intent::DatabaseConnect,
@@ -191,6 +199,32 @@ pub const POLICIES: [Policy; 14] = [
         bulkhead: 64,
         ..PAUSES
     },
+    // On the way of every order and of every list of orders, which go on without it.
+    Policy {
+        intent: Intent::IntentRead,
+        dependency: "dynamodb",
+        attempt_timeout_ms: 300,
+        attempts_max: 1,
+        bulkhead: 64,
+        ..PAUSES
+    },
+    // A few kilobytes each, and the request has waited for the database already.
+    Policy {
+        intent: Intent::CatalogueRead,
+        dependency: "s3",
+        attempt_timeout_ms: 1_000,
+        attempts_max: 2,
+        bulkhead: 64,
+        ..PAUSES
+    },
+    Policy {
+        intent: Intent::NudgeSend,
+        dependency: "sqs",
+        attempt_timeout_ms: 300,
+        attempts_max: 1,
+        bulkhead: 8,
+        ..PAUSES
+    },
 ];
 
 /// The deadline of one HTTP request. The gateway gives up after 30 s and the
@@ -200,6 +234,22 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_millis(14_000);
 /// The deadline of one batch of messages or one scheduled run; the worker
 /// functions' own timeout is 60 s.
 pub const BATCH_TIMEOUT: Duration = Duration::from_millis(50_000);
+
+/// What is left at the end to write an answer down and send it: whoever has
+/// charged must answer, whatever the database does.
+pub const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+
+/// The longest that finishing one accepted order takes: with less time left, the
+/// next one is not begun. Connect, place, charge, record.
+pub const ORDER_TIMEOUT: Duration = Duration::from_millis(
+    (worst_case_ms(Intent::DatabaseConnect)
+        + 2 * worst_case_ms(Intent::DatabaseWrite)
+        + worst_case_ms(Intent::PaymentWrite)) as u64,
+);
+
+/// How much of its time the sweeper leaves to its other jobs while it finishes
+/// accepted orders.
+pub const SWEEP_RESERVE: Duration = Duration::from_millis(25_000);
 
 /// How long the first attempt of an idempotent request keeps others out.
 /// Longer than any request can run, so that nobody takes over a live one.
@@ -284,90 +334,3 @@ pub const fn worst_case_ms(intent: Intent) -> u32 {
     }
     total
 }
-
-/// A route's outside calls, one after the other, when everything goes as badly as it can.
-struct Route {
-    calls: &'static [Intent],
-}
-
-const ROUTES: &[Route] = &[
-    // Catalogue reads: connect, list.
-    Route {
-        calls: &[Intent::DatabaseConnect, Intent::DatabaseRead],
-    },
-    // Cart: read, price, write.
-    Route {
-        calls: &[
-            Intent::DynamoRead,
-            Intent::DatabaseConnect,
-            Intent::DatabaseRead,
-            Intent::DynamoWrite,
-        ],
-    },
-    // Sign-in: account, session, key.
-    Route {
-        calls: &[
-            Intent::DatabaseConnect,
-            Intent::DatabaseRead,
-            Intent::DynamoWrite,
-            Intent::SecretRead,
-        ],
-    },
-    // Refresh: family, account, family.
-    Route {
-        calls: &[
-            Intent::DynamoRead,
-            Intent::DatabaseConnect,
-            Intent::DatabaseRead,
-            Intent::DynamoWrite,
-        ],
-    },
-    // Image: page, upload, published object, write.
-    Route {
-        calls: &[
-            Intent::DatabaseConnect,
-            Intent::ObjectRead,
-            Intent::ObjectWrite,
-            Intent::DatabaseWrite,
-        ],
-    },
-    // Readiness asks everything at the same moment; this takes longest: login, nodes, schema.
-    Route {
-        calls: &[
-            Intent::SecretRead,
-            Intent::DatabaseConnect,
-            Intent::DatabaseRead,
-        ],
-    },
-];
-
-const _: () = {
-    let mut index = 0;
-    while index < POLICIES.len() {
-        assert!(
-            POLICIES[index].intent as usize == index,
-            "rows must stand in the order of Intent"
-        );
-        assert!(POLICIES[index].attempts_max > 0 && POLICIES[index].bulkhead > 0);
-        index += 1;
-    }
-    let mut route = 0;
-    while route < ROUTES.len() {
-        let mut total = 0;
-        let mut call = 0;
-        while call < ROUTES[route].calls.len() {
-            total += worst_case_ms(ROUTES[route].calls[call]);
-            call += 1;
-        }
-        assert!(
-            total as u128 <= REQUEST_TIMEOUT.as_millis(),
-            "a route's worst case exceeds its deadline"
-        );
-        route += 1;
-    }
-    // Checkout: a transaction, the charge, a transaction. Connecting happens once.
-    assert!(
-        (2 * worst_case_ms(Intent::DatabaseWrite) + worst_case_ms(Intent::PaymentWrite)) as u128
-            <= REQUEST_TIMEOUT.as_millis()
-    );
-};

@@ -55,6 +55,7 @@ const UNREACHED: [(&str, &str); 14] = [
     ("TOKEN_ISSUER", "https://shop.example"),
     ("TOKEN_AUDIENCE", "holdfast"),
     ("CARTS_TABLE", "carts"),
+    ("INTENTS_TABLE", "intents"),
     ("SESSIONS_TABLE", "sessions"),
     ("ORDERS_QUEUE_URL", "http://127.0.0.1:1/orders"),
     ("MAIL_QUEUE_URL", "http://127.0.0.1:1/mail"),
