@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::Stack;
 use crate::client::Client;
-use crate::shop::Shop;
+use crate::shop::{Shop, eventually, new_key, order_of};
 
 /// Nobody listens there: the port is privileged and belongs to `discard`.
 const NOWHERE: &str = "127.0.0.1:9";
@@ -103,6 +103,87 @@ impl Outage {
     fn bucket(&self) -> &str {
         &self.variables[1].1
     }
+}
+
+/// Somebody new, and what they want.
+#[derive(Debug)]
+pub struct Buyer {
+    /// The customer at the deployed shop.
+    pub client: Client,
+    /// Their id.
+    pub id: String,
+    /// Their address.
+    pub email: String,
+    /// What they want.
+    pub sku: String,
+}
+
+impl Buyer {
+    /// The product has `stock` units, and costs 10 EUR less `discount_minor` in the last-good catalogue.
+    ///
+    /// # Panics
+    /// They cannot register.
+    pub async fn come(outage: &Outage, stock: i64, discount_minor: i64) -> Self {
+        let sku = outage.shop.product(1000, stock).await;
+        outage.keep(&sku, discount_minor).await;
+        let client = outage.shop.newcomer().await;
+        let me = client.get("/auth/me").await.expect(200).body;
+        let text = |name: &str| me[name].as_str().unwrap().to_owned();
+        Self {
+            id: text("id"),
+            email: text("email"),
+            client,
+            sku,
+        }
+    }
+
+    /// Orders `quantity` during the outage.
+    ///
+    /// # Panics
+    /// It is not accepted.
+    pub async fn order(&self, outage: &Outage, quantity: i64, token: &str) -> Value {
+        let body = order_of(&self.sku, quantity, token);
+        let away = outage.client(&self.client);
+        let answer = away.post_once("/checkout", &new_key(), &body).await;
+        answer.expect(202).body
+    }
+
+    /// The order as the shop shows it.
+    ///
+    /// # Panics
+    /// It does not.
+    pub async fn shown(&self, order: &Value) -> Value {
+        self.client.get(&path(order)).await.expect(200).body
+    }
+
+    /// The order after a worker was nudged about it.
+    ///
+    /// # Panics
+    /// The worker is not done with it.
+    pub async fn finish(&self, outage: &Outage, order: &Value) -> Value {
+        assert!(nudge(&outage.worker, order, &self.id).await);
+        self.shown(order).await
+    }
+
+    /// Waits for a mail with these words.
+    ///
+    /// # Panics
+    /// There is none in time.
+    pub async fn is_told(&self, words: &str) {
+        eventually(words, async || {
+            let mails = mails_to(&self.email).await;
+            mails.iter().any(|mail| mail.contains(words)).then_some(())
+        })
+        .await;
+    }
+}
+
+/// The path of an order.
+///
+/// # Panics
+/// It has no id.
+pub fn path(order: &Value) -> String {
+    format!("/orders/{}", order["id"].as_str().unwrap())
 }
 
 /// Hands the worker the nudge about an accepted order; whether it is done with it.

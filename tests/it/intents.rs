@@ -1,72 +1,11 @@
 //! Orders while no database node answers: accepted, stored, and finished afterwards, once.
 
 use serde_json::{Value, json};
-use shared::operations::settle_payment::settle_payment;
-use tests::Stack;
-use tests::client::{Answer, Client};
-use tests::outage::{Outage, charges, mails_to, nudge};
-use tests::shop::{eur, eventually, new_key, order_of};
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use uuid::Uuid;
+use tests::client::Answer;
+use tests::outage::{Buyer, Outage, charges, nudge, path};
+use tests::shop::{eur, new_key, order_of};
 
 const VISA: &str = "pm_card_visa";
-
-/// Somebody new, and what they want.
-struct Buyer {
-    client: Client,
-    id: String,
-    email: String,
-    sku: String,
-}
-
-impl Buyer {
-    /// The product has `stock` units, and costs 10 EUR less `discount_minor` in the last-good catalogue.
-    async fn come(outage: &Outage, stock: i64, discount_minor: i64) -> Self {
-        let sku = outage.shop.product(1000, stock).await;
-        outage.keep(&sku, discount_minor).await;
-        let client = outage.shop.newcomer().await;
-        let me = client.get("/auth/me").await.expect(200).body;
-        let text = |name: &str| me[name].as_str().unwrap().to_owned();
-        Self {
-            id: text("id"),
-            email: text("email"),
-            client,
-            sku,
-        }
-    }
-
-    /// Orders `quantity` during the outage.
-    async fn order(&self, outage: &Outage, quantity: i64, token: &str) -> Value {
-        let body = order_of(&self.sku, quantity, token);
-        let away = outage.client(&self.client);
-        let answer = away.post_once("/checkout", &new_key(), &body).await;
-        answer.expect(202).body
-    }
-
-    /// The order as the shop shows it.
-    async fn shown(&self, order: &Value) -> Value {
-        self.client.get(&path(order)).await.expect(200).body
-    }
-
-    async fn finish(&self, outage: &Outage, order: &Value) -> Value {
-        assert!(nudge(&outage.worker, order, &self.id).await);
-        self.shown(order).await
-    }
-
-    async fn is_told(&self, words: &str) {
-        eventually(words, async || {
-            let mails = mails_to(&self.email).await;
-            mails.iter().any(|mail| mail.contains(words)).then_some(())
-        })
-        .await;
-    }
-}
-
-fn path(order: &Value) -> String {
-    format!("/orders/{}", order["id"].as_str().unwrap())
-}
 
 fn statuses(order: &Value) -> Vec<&str> {
     let history = order["history"].as_array().unwrap().iter();
@@ -374,76 +313,4 @@ async fn key_of_a_waiting_order_is_answered_alike_when_the_database_is_back() {
         .await
         .expect(422);
     assert!(charges(&first.body).await.is_empty());
-}
-
-/// A way to the database that can be cut; the first time somebody charges, it is.
-async fn cut_by_the_first_charge() -> [(&'static str, String); 2] {
-    let (cut, is_cut) = watch::channel(false);
-    let stack = Stack::running();
-    let node = &stack.database["primary"];
-    let node = format!("{}:{}", node.host, node.port);
-    let payments = stack.payments_url.trim_start_matches("http://").to_owned();
-    let database = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let provider = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let variables = [
-        ("DB_HOSTS", database.local_addr().unwrap().to_string()),
-        (
-            "STRIPE_BASE_URL",
-            format!("http://{}", provider.local_addr().unwrap()),
-        ),
-    ];
-    tokio::spawn(async move {
-        while let Ok((mut near, _)) = database.accept().await {
-            let (node, mut is_cut) = (node.clone(), is_cut.clone());
-            tokio::spawn(async move {
-                let mut far = TcpStream::connect(node).await.unwrap();
-                tokio::select! {
-                    _ = copy_bidirectional(&mut near, &mut far) => {}
-                    _ = is_cut.wait_for(|cut| *cut) => {}
-                }
-            });
-        }
-    });
-    tokio::spawn(async move {
-        while let Ok((mut near, _)) = provider.accept().await {
-            cut.send_replace(true);
-            let payments = payments.clone();
-            tokio::spawn(async move {
-                let mut far = TcpStream::connect(payments).await.unwrap();
-                let _ = copy_bidirectional(&mut near, &mut far).await;
-            });
-        }
-    });
-    variables
-}
-
-#[tokio::test]
-async fn charge_whose_record_is_lost_is_answered_as_pending_and_found_out_later() {
-    let outage = Outage::begin().await;
-    let buyer = Buyer::come(&outage, 5, 0).await;
-    let unsteady = cut_by_the_first_charge().await;
-    let client = buyer.client.at(&outage.checkout(&unsteady).await);
-    let body = order_of(&buyer.sku, 1, VISA);
-    let answer = client
-        .post_once("/checkout", &new_key(), &body)
-        .await
-        .expect(202);
-    assert_eq!(
-        (&answer.body["status"], answer.header("x-degraded")),
-        (&json!("payment_pending"), "database")
-    );
-    let order = answer.body;
-    assert_eq!(buyer.shown(&order).await["status"], "payment_pending");
-    // The lease of the request that charged runs out.
-    let id: Uuid = order["id"].as_str().unwrap().parse().unwrap();
-    let mut tx = outage.worker.database.begin().await.unwrap();
-    sqlx::query("update payment_attempts set leased_until = now() - interval '1 second' where order_id = $1")
-        .bind(id)
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
-    settle_payment(&outage.worker, id).await.unwrap();
-    assert_eq!(buyer.shown(&order).await["status"], "paid");
-    assert_eq!(charges(&order).await.len(), 1);
 }

@@ -14,6 +14,7 @@ mod buying;
 mod docs_page;
 mod grants;
 mod intents;
+mod lost_charge;
 mod mailer;
 mod offline;
 mod openapi;
