@@ -84,6 +84,15 @@ impl Client {
         }
     }
 
+    /// The same person at another address.
+    #[must_use]
+    pub fn at(&self, api_url: &str) -> Self {
+        Self {
+            api_url: format!("{api_url}/api/v1"),
+            ..self.clone()
+        }
+    }
+
     /// A request to be added to.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.api_url));

@@ -13,6 +13,7 @@ pub mod client;
 pub mod database;
 pub mod faults;
 pub mod openapi;
+pub mod outage;
 pub mod queue;
 pub mod shop;
 pub mod stack;

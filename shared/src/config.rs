@@ -46,6 +46,8 @@ pub struct Config {
     pub limits_table: String,
     /// How much of what one caller may do.
     pub allowance: Allowance,
+    /// The table of orders that were accepted without the database.
+    pub intents_table: String,
     /// The queue of orders and payments.
     pub orders_queue_url: String,
     /// The queue of mail.
@@ -203,6 +205,7 @@ impl Config {
             per_address: reader.positive("LIMIT_PER_ADDRESS", 20),
         };
         let control_table = reader.text("CONTROL_TABLE");
+        let intents_table = reader.text("INTENTS_TABLE");
         let queues = (
             reader.text("ORDERS_QUEUE_URL"),
             reader.text("MAIL_QUEUE_URL"),
@@ -226,6 +229,7 @@ impl Config {
             control_table: control_table?,
             limits_table: tables.2?,
             allowance,
+            intents_table: intents_table?,
             orders_queue_url: queues.0?,
             mail_queue_url: queues.1?,
             media: media?,

@@ -12,6 +12,7 @@ use crate::dynamo::breakers::SharedBreakers;
 use crate::dynamo::control::Control;
 use crate::dynamo::flags::Flags;
 use crate::dynamo::limits::Limits;
+use crate::dynamo::intents::Intents;
 use crate::dynamo::sessions::Sessions;
 use crate::http::ReadCache;
 use crate::providers::mail::Mail;
@@ -43,6 +44,8 @@ pub struct Parts {
     pub breakers: SharedBreakers,
     /// Rate limits, on DynamoDB.
     pub limits: Limits,
+    /// Orders that were accepted without the database, on DynamoDB.
+    pub intents: Intents,
     /// SQS.
     pub queues: Queues,
     /// SES, then SMTP.
@@ -116,6 +119,7 @@ impl AppState {
             flags: Flags::new(control),
             breakers,
             limits: Limits::new(&tables, &config),
+            intents: Intents::new(&tables),
             tables,
             queues: Queues::new(&aws, &config),
             mail,

@@ -55,6 +55,8 @@ async fn every_sample_event_is_processed() {
         "order-paid",
         "order-payment-failed",
         "order-cancelled",
+        "order-rejected",
+        "order-needs-authentication",
         "order-fulfilled",
     ] {
         assert!(failures(&state, sample(name)).await.is_empty(), "{name}");

@@ -17,6 +17,8 @@ mod flags;
 mod faults;
 mod grants;
 mod limits;
+mod intents;
+mod lost_charge;
 mod mailer;
 mod offline;
 mod openapi;

@@ -7,11 +7,9 @@ use shared::domain::catalogue::Sku;
 use shared::domain::flags::Flag;
 use shared::domain::money::{Currency, Money};
 use shared::domain::order::PaymentMethodKind;
-use shared::domain::payment::holds_card_number;
+use shared::domain::payment::{Means, holds_card_number};
 use shared::http::ApiError;
-use shared::operations::place_order::Tender;
 use shared::state::AppState;
-use shared::store::payment_methods;
 use uuid::Uuid;
 
 /// An order to be placed: either a cart or lines.
@@ -113,28 +111,23 @@ impl PaymentBody {
         }
     }
 
-    /// What the provider is to charge. Somebody else's card is as absent as none.
-    pub(crate) async fn tender(&self, state: &AppState, user_id: Uuid) -> Result<Tender, ApiError> {
+    /// Whether this way to pay is switched on, and ordering at all.
+    pub(crate) async fn allowed(&self, state: &AppState) -> Result<(), ApiError> {
         state.flags.require(Flag::Checkout).await?;
         let way = match self.method {
             PaymentMethodKind::Card => Flag::CardPayments,
             PaymentMethodKind::Wallet => Flag::Wallet,
         };
-        state.flags.require(way).await?;
-        let provider_method_id = match (&self.token, self.payment_method_id) {
-            (Some(token), _) => token.clone(),
-            (None, Some(id)) => {
-                let found = state.database.read_own(|pool| async move {
-                    payment_methods::find(&pool, user_id, id).await
-                });
-                let absent = || {
-                    ApiError::not_found().field("/payment/payment_method_id", "is not one of yours")
-                };
-                found.await?.ok_or_else(absent)?.provider_method_id
-            }
-            (None, None) => return Ok(Tender::Wallet),
-        };
-        Ok(Tender::Card { provider_method_id })
+        Ok(state.flags.require(way).await?)
+    }
+
+    /// With what is paid; a saved card is looked up later.
+    pub(crate) fn means(&self) -> Means {
+        match (&self.token, self.payment_method_id) {
+            (Some(token), _) => Means::Token(token.clone()),
+            (None, Some(id)) => Means::SavedCard(id),
+            (None, None) => Means::Wallet,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The routes of `checkout`: carts, orders, payments, rates.
 #![recursion_limit = "256"]
 
+mod accept;
 mod body;
 mod cart_lines;
 mod carts;
@@ -11,6 +12,7 @@ mod payment_methods;
 mod place;
 mod rates;
 mod refunds;
+mod waiting;
 mod wallet;
 mod webhooks;
 

@@ -1,14 +1,19 @@
 //! Orders: listing, showing and cancelling them.
 
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use shared::domain::accounts::Role;
 use shared::domain::order::Order;
 use shared::http::{ApiError, Json, Kind, Page, PageQuery, Path, Problem, Query, User};
 use shared::operations::cancel_order::cancel_order;
+use shared::operations::finish_intent::cancel_intent;
 use shared::state::AppState;
 use shared::store::orders::{self, Audience, Position};
 use uuid::Uuid;
+
+use crate::accept::DATABASE;
+use crate::waiting::{self, Found};
 
 /// As what the caller looks at orders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, utoipa::ToSchema)]
@@ -41,17 +46,16 @@ pub(crate) async fn get_orders(
     State(state): State<AppState>,
     user: User,
     Query(query): Query<ListQuery>,
-) -> Result<Json<Page<Order>>, ApiError> {
+) -> Result<Response, ApiError> {
     let audience = match query.as_ {
         Some(As::Seller) => seller_audience(&user)?,
         None => own_audience(&user),
     };
     let page = PageQuery::new(query.limit, query.cursor);
     let (limit, after) = (page.limit()?, page.position::<Position>()?);
-    let list = state
-        .database
-        .read_own(|pool| async move { orders::list(&pool, audience, after, limit).await });
-    Ok(Json(Page::cut(list.await?, limit, Position::of)?))
+    let listed = waiting::merged(&state, audience, after, limit).await?;
+    let page = Page::cut(listed.found, limit, Position::of)?;
+    Ok((listed.degraded, Json(page)).into_response())
 }
 
 /// Shows an order.
@@ -63,8 +67,9 @@ pub(crate) async fn get_order(
     State(state): State<AppState>,
     user: User,
     Path(id): Path<Uuid>,
-) -> Result<Json<Order>, ApiError> {
-    Ok(Json(visible(&state, id, own_audience(&user)).await?))
+) -> Result<Response, ApiError> {
+    let shown = visible(&state, id, own_audience(&user)).await?;
+    Ok((shown.degraded, Json(shown.found)).into_response())
 }
 
 /// Calls an order off before it is sent: its stock is released, what was charged is paid back.
@@ -82,9 +87,12 @@ pub(crate) async fn post_cancel(
     Path(id): Path<Uuid>,
 ) -> Result<Json<Order>, ApiError> {
     let audience = own_audience(&user);
+    if let Some(intent) = waiting::intent(&state, id, audience).await? {
+        cancel_intent(&state, &intent).await?;
+    }
     visible(&state, id, audience).await?;
     cancel_order(&state, id, user.id()).await?;
-    Ok(Json(visible(&state, id, audience).await?))
+    Ok(Json(visible(&state, id, audience).await?.found))
 }
 
 /// Own orders, all for an admin.
@@ -105,15 +113,27 @@ pub(crate) fn seller_audience(user: &User) -> Result<Audience, ApiError> {
     }
 }
 
-/// An order, read where it was written. Somebody else's is as absent as none.
+/// An order, read where it was written, or as it was accepted without the
+/// database. Somebody else's is as absent as none.
 pub(crate) async fn visible(
     state: &AppState,
     id: Uuid,
     audience: Audience,
-) -> Result<Order, ApiError> {
+) -> Result<Found<Order>, ApiError> {
     let order = state.database.read_own(|pool| async move {
         let mut connection = pool.acquire().await?;
         orders::load(&mut connection, id, audience).await
     });
-    order.await?.ok_or_else(ApiError::not_found)
+    let order = order.await;
+    if let Ok(Some(order)) = order {
+        return Ok(Found::whole(order));
+    }
+    let intent = waiting::intent(state, id, audience).await;
+    match (order, intent) {
+        (Ok(_), Ok(Some(intent))) => Ok(Found::whole(intent.order())),
+        (Ok(_), Ok(None)) => Err(ApiError::not_found()),
+        (Ok(_), Err(error)) => Err(error),
+        (Err(_), Ok(Some(intent))) => Ok(Found::without(DATABASE, intent.order())),
+        (Err(error), _) => Err(error.into()),
+    }
 }

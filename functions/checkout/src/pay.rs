@@ -20,7 +20,7 @@ use shared::store::{PgConnection, database};
 use uuid::Uuid;
 
 use crate::body::{PaymentBody, refuse_card_numbers};
-use crate::place::{Begun, begin_payment, charge_leased, finish};
+use crate::place::{Begun, begin_payment, charge_and_finish};
 
 /// Another way to pay.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
@@ -37,6 +37,7 @@ pub(crate) struct PayBody {
     request_body = PayBody,
     responses(
         (status = 200, description = "Paid", body = Order),
+        (status = 202, description = "The payment was begun; what it came to is found out later", body = Order),
         (status = 402, description = "Declined, or the customer must authenticate", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "None, or not yours", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It does not wait for a payment, or the earlier one's outcome is not known", body = Problem, content_type = "application/problem+json"),
@@ -59,25 +60,40 @@ pub(crate) async fn post_pay(
         fingerprint,
     };
     crate::orders::visible(&state, id, Audience::Customer(user.id())).await?;
-    if let Some(answer) = answered(&state, &scope).await? {
-        return Ok(answer);
-    }
-    let tender = body.payment.tender(&state, user.id()).await?;
+    let tender = match look_up(&state, &scope, &body.payment).await? {
+        Looked::Answered(answer) => return Ok(answer),
+        Looked::Tender(tender) => tender,
+    };
     cancel_earlier(&state, id).await?;
     match begin(&state, &scope, id, &tender).await? {
         Begun::Answered(answer) => Ok(answer),
-        Begun::Charging(attempt) => {
-            let finding = charge_leased(&state, &attempt).await;
-            finish(&state, &scope, &attempt, &finding, StatusCode::OK).await
+        Begun::Charging(attempt, known) => {
+            charge_and_finish(&state, &scope, &attempt, *known, StatusCode::OK).await
         }
     }
 }
 
-/// The answer to an earlier request with this key. Nothing is claimed yet,
-/// because the transaction is not committed.
-async fn answered(state: &AppState, scope: &Scope<'_>) -> Result<Option<Answer>, ApiError> {
+enum Looked {
+    /// To an earlier request with this key.
+    Answered(Answer),
+    /// What is charged now.
+    Tender(Tender),
+}
+
+/// Looks the key and the card up. Nothing is claimed yet, because the
+/// transaction is not committed.
+async fn look_up(
+    state: &AppState,
+    scope: &Scope<'_>,
+    payment: &PaymentBody,
+) -> Result<Looked, ApiError> {
     let mut tx = state.database.begin().await?;
-    answer_before(idempotency::claim(&mut tx, scope).await?)
+    if let Some(answer) = answer_before(idempotency::claim(&mut tx, scope).await?)? {
+        return Ok(Looked::Answered(answer));
+    }
+    payment.allowed(state).await?;
+    let tender = Tender::of(&mut tx, scope.caller, &payment.means()).await?;
+    Ok(Looked::Tender(tender))
 }
 
 /// Makes sure that an attempt which waits for an authentication can charge no more.
@@ -126,12 +142,12 @@ async fn begin(
     if let Some(answer) = answer_before(idempotency::claim(&mut tx, scope).await?)? {
         return Ok(Begun::Answered(answer));
     }
-    let order = orders::lock(&mut tx, order_id)
-        .await?
-        .ok_or_else(ApiError::not_found)?;
-    if order.status != OrderStatus::PaymentPending {
+    // The caller has seen it: one that is not there yet was accepted without the database.
+    let order = orders::lock(&mut tx, order_id).await?;
+    let waiting = order.filter(|order| order.status == OrderStatus::PaymentPending);
+    let Some(order) = waiting else {
         return Err(OrderError::Conflict("The order does not wait for a payment.").into());
-    }
+    };
     let earlier = payments::lock_latest(&mut tx, order_id)
         .await?
         .ok_or_else(ApiError::not_found)?;
@@ -154,7 +170,7 @@ async fn begin(
         provider_method_id: tender.provider_method_id(),
     };
     payments::start_attempt(&mut tx, &attempt).await?;
-    let begun = begin_payment(&mut tx, scope, order_id, StatusCode::OK).await?;
+    let begun = begin_payment(&mut tx, scope, (order_id, None), StatusCode::OK).await?;
     database::commit(tx).await?;
     if matches!(begun, Begun::Answered(_)) {
         events::publish(state, order_id).await;

@@ -5,22 +5,27 @@ use http::StatusCode;
 use shared::domain::cart::Lines;
 use shared::domain::idempotency::IdempotencyKey;
 use shared::domain::ids;
-use shared::domain::order::{Order, OrderStatus, PaymentMethodKind};
+use shared::domain::intent::CartVersion;
+use shared::domain::order::{Order, OrderStatus};
+use shared::domain::payment::PaymentStatus;
 use shared::events;
 use shared::http::idempotency::{Answer, answer_before, fingerprint};
-use shared::http::{ApiError, Json, Kind, Problem, User};
+use shared::http::{ApiError, Json, Kind, Problem, User, in_time};
 use shared::operations::OperationError;
-use shared::operations::place_order::{Request, Tender, place_order};
+use shared::operations::finish_intent::ROUTE;
+use shared::operations::place_order::{Request, Terms, place_order};
 use shared::operations::record_payment::{Finding, Hears, record_payment};
-use shared::operations::settle_payment::{charge, charge_wallet, find_out};
+use shared::operations::settle_payment::{self, charge, find_out};
 use shared::state::AppState;
+use shared::store::PgConnection;
+use shared::store::database::{self, Tx};
 use shared::store::idempotency::{self, Scope};
-use shared::store::orders::{self, Audience};
+use shared::store::orders::{self, Audience, Locked};
 use shared::store::payments::{self, Attempt, AttemptState};
-use shared::store::{PgConnection, database};
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
+use crate::accept;
 use crate::body::PlaceOrder;
 
 /// Places an order. A repeated `Idempotency-Key` gets the first answer again.
@@ -30,7 +35,7 @@ use crate::body::PlaceOrder;
     request_body = PlaceOrder,
     responses(
         (status = 201, description = "Placed and paid", body = Order),
-        (status = 202, description = "Accepted and safely stored; the payment is finished later", body = Order),
+        (status = 202, description = "Accepted and safely stored; finished later", body = Order),
         (status = 402, description = "Declined, or the customer must authenticate", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Too little stock, another total, or the first request still runs", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "Not valid, or the key was used for another body", body = Problem, content_type = "application/problem+json"),
@@ -46,24 +51,20 @@ pub(crate) async fn post_checkout(
     body.check(state.config.shop.currency)?;
     let scope = Scope {
         caller: user.id(),
-        route: "POST /checkout",
+        route: ROUTE,
         key: &key,
         fingerprint: fingerprint("", &body)?,
     };
-    let tender = body.payment.tender(&state, user.id()).await;
-    let cart = Cart::read(&state, &user, &body).await;
-    let source = cart.as_ref().ok().and_then(|cart| cart.source);
-    let lines = cart.map(|cart| cart.lines);
-    let answer = match begin(&state, &scope, &body, tender, lines).await? {
-        Begun::Answered(answer) => answer,
-        Begun::Charging(attempt) => {
-            let finding = charge_leased(&state, &attempt).await;
-            finish(&state, &scope, &attempt, &finding, StatusCode::CREATED).await?
-        }
-    };
-    if let (Some((id, version)), 200..300) = (source, answer.saved().status) {
-        clear_cart(&state, id, version).await;
+    let order_id = ids::order_id(user.id(), &key);
+    let (cart, accepted) = tokio::join!(
+        Cart::read(&state, &user, &body),
+        state.intents.glance(user.id(), order_id)
+    );
+    if let Some(answer) = accept::accepted_before(accepted, &scope)? {
+        return Ok(answer);
     }
+    let answer = place(&state, &scope, &body, cart).await?;
+    accept::tell_recovery(&state, &answer).await;
     Ok(answer)
 }
 
@@ -71,15 +72,43 @@ pub(crate) async fn post_checkout(
 pub(crate) enum Begun {
     /// There is an answer already.
     Answered(Answer),
-    /// The attempt is leased to us, to be charged now.
-    Charging(Attempt),
+    /// The attempt is leased to us, to be charged now; and the order as it is so far.
+    Charging(Attempt, Box<Order>),
+}
+
+async fn place(
+    state: &AppState,
+    scope: &Scope<'_>,
+    body: &PlaceOrder,
+    cart: Result<Cart, ApiError>,
+) -> Result<Answer, ApiError> {
+    let begun = match begin(state, scope, body, cart.as_ref().ok()).await {
+        Ok(Some(begun)) => begun,
+        Ok(None) => return Err(cart.err().unwrap_or_else(ApiError::not_found)),
+        // Of what the first transaction needs, only the database can be away.
+        Err(error) if error.kind() == Kind::Unavailable => {
+            return accept::accept(state, scope, body, &cart?).await;
+        }
+        Err(error) => return Err(error),
+    };
+    let answer = match begun {
+        Begun::Answered(answer) => answer,
+        Begun::Charging(attempt, known) => {
+            charge_and_finish(state, scope, &attempt, *known, StatusCode::CREATED).await?
+        }
+    };
+    let source = cart.ok().and_then(|cart| cart.source);
+    if let (Some(source), 200..300) = (source, answer.saved().status) {
+        clear_cart(state, source).await;
+    }
+    Ok(answer)
 }
 
 /// Where the lines come from.
-struct Cart {
-    lines: Lines,
-    /// The cart and its version, to be removed once it is ordered.
-    source: Option<(Uuid, i64)>,
+pub(crate) struct Cart {
+    pub(crate) lines: Lines,
+    /// The cart, to be removed once it is ordered.
+    pub(crate) source: Option<CartVersion>,
 }
 
 impl Cart {
@@ -99,54 +128,72 @@ impl Cart {
             .map_err(|error| ApiError::invalid("/cart_id", error.to_string()))?;
         Ok(Self {
             lines,
-            source: Some((cart.id, cart.version)),
+            source: Some(CartVersion {
+                id: cart.id,
+                version: cart.version,
+            }),
         })
     }
 }
 
 /// Removes an ordered cart, unless it was changed meanwhile. Only tidiness.
-async fn clear_cart(state: &AppState, id: Uuid, version: i64) {
-    if let Err(error) = state.tables.delete_cart(id, Some(version)).await {
+async fn clear_cart(state: &AppState, cart: CartVersion) {
+    if let Err(error) = state.tables.delete_cart(cart.id, Some(cart.version)).await {
         tracing::warn!(error = %error, "an ordered cart is left");
     }
 }
 
-/// The first transaction: key, order, stock, payment attempt. The cart and the
-/// card are looked at only when the key is new, so that a repeat needs neither.
+/// The first transaction: key, order, stock, payment attempt. The cart is needed
+/// only when the key is new, so that a repeat goes without; `None` when it is not there.
 async fn begin(
     state: &AppState,
     scope: &Scope<'_>,
     body: &PlaceOrder,
-    tender: Result<Tender, ApiError>,
-    lines: Result<Lines, ApiError>,
-) -> Result<Begun, ApiError> {
-    let order_id = ids::order_id(scope.caller, scope.key);
-    let mut tx = state.database.begin().await?;
-    if let Some(answer) = answer_before(idempotency::claim(&mut tx, scope).await?)? {
-        return Ok(Begun::Answered(answer));
+    cart: Option<&Cart>,
+) -> Result<Option<Begun>, ApiError> {
+    let tx = state.database.begin().await?;
+    let begun = database::within(begin_order(tx, state, scope, (body, cart))).await?;
+    if matches!(begun, Some(Begun::Answered(_))) {
+        let order_id = ids::order_id(scope.caller, scope.key);
+        events::publish(state, order_id).await;
     }
+    Ok(begun)
+}
+
+async fn begin_order(
+    mut tx: Tx,
+    state: &AppState,
+    scope: &Scope<'_>,
+    (body, cart): (&PlaceOrder, Option<&Cart>),
+) -> Result<Option<Begun>, ApiError> {
+    let order_id = ids::order_id(scope.caller, scope.key);
+    if let Some(answer) = answer_before(idempotency::claim(&mut tx, scope).await?)? {
+        return Ok(Some(Begun::Answered(answer)));
+    }
+    let mut placed = None;
     if orders::lock(&mut tx, order_id).await?.is_some() {
         refuse_while_charging(&mut tx, order_id).await?;
     } else {
-        let (tender, lines) = (tender?, lines?);
+        let Some(cart) = cart else { return Ok(None) };
+        body.payment.allowed(state).await?;
         let request = Request {
             order_id,
             customer_id: scope.caller,
             key: scope.key,
-            lines: &lines,
+            terms: Terms::Now {
+                lines: &cart.lines,
+                expected_total: body.expected_total,
+            },
             address: &body.shipping_address,
-            tender: &tender,
-            expected_total: body.expected_total,
+            means: &body.payment.means(),
             currency: state.config.shop.currency,
         };
-        place_order(&mut tx, &request).await?;
+        placed = place_order(&mut tx, &request).await?;
     }
-    let begun = begin_payment(&mut tx, scope, order_id, StatusCode::CREATED).await?;
+    let order = (order_id, placed);
+    let begun = begin_payment(&mut tx, scope, order, StatusCode::CREATED).await?;
     database::commit(tx).await?;
-    if matches!(begun, Begun::Answered(_)) {
-        events::publish(state, order_id).await;
-    }
-    Ok(begun)
+    Ok(Some(begun))
 }
 
 /// The worker may have taken over from a request that died.
@@ -159,40 +206,78 @@ async fn refuse_while_charging(tx: &mut PgConnection, order_id: Uuid) -> Result<
 
 /// Looks at the order's latest attempt: pays from the wallet at once, leaves a
 /// card to be charged outside of the transaction, or answers what it came to.
+/// `known` is the order, if it was placed just now.
 pub(crate) async fn begin_payment(
     tx: &mut PgConnection,
     scope: &Scope<'_>,
-    order_id: Uuid,
+    (order_id, known): (Uuid, Option<Order>),
     success: StatusCode,
 ) -> Result<Begun, ApiError> {
     let order = orders::lock(tx, order_id)
         .await?
         .ok_or_else(ApiError::not_found)?;
-    let attempt = payments::lock_latest(tx, order_id)
-        .await?
-        .ok_or_else(ApiError::not_found)?;
-    if attempt.state != AttemptState::Started {
-        return Ok(Begun::Answered(answer(tx, scope, &attempt, success).await?));
-    }
-    if attempt.method == PaymentMethodKind::Card && attempt.amount_minor > 0 {
-        // Ours, whether it was begun now or by a request that died: its lease is renewed.
-        payments::lease(tx, attempt.id).await?;
-        return Ok(Begun::Charging(attempt));
-    }
-    let finding = match attempt.method {
-        PaymentMethodKind::Wallet => charge_wallet(tx, &order, &attempt).await?,
-        PaymentMethodKind::Card => Finding::Captured {
-            payment_id: None,
-            last4: None,
-        },
+    let Some(attempt) = payments::lock_latest(tx, order_id).await? else {
+        return Err(never_placed(&order));
     };
-    record_payment(tx, &order, &attempt, &finding, Hears::InAnswer).await?;
-    Ok(Begun::Answered(answer(tx, scope, &attempt, success).await?))
+    if attempt.state == AttemptState::Started {
+        let begun = settle_payment::begin_payment(tx, &order, attempt, Hears::InAnswer).await?;
+        if let Some(attempt) = begun {
+            let known = match known {
+                Some(known) => known,
+                None => own(tx, scope, order_id).await?,
+            };
+            return Ok(Begun::Charging(attempt, Box::new(known)));
+        }
+    }
+    Ok(Begun::Answered(answer(tx, scope, order_id, success).await?))
+}
+
+/// An order that was accepted without the database, and then could not be placed.
+fn never_placed(order: &Locked) -> ApiError {
+    let detail = match order.status {
+        OrderStatus::Rejected => "The order was accepted, but could not be filled.",
+        _ => "The order was called off before it was placed.",
+    };
+    ApiError::new(Kind::Conflict)
+        .detail(detail)
+        .member("order_id", order.id.to_string())
+}
+
+/// Charges and records what came of it. When the database goes away in between,
+/// the answer tells what is known; the sweeper finds out the rest by the attempt's key.
+pub(crate) async fn charge_and_finish(
+    state: &AppState,
+    scope: &Scope<'_>,
+    attempt: &Attempt,
+    known: Order,
+    success: StatusCode,
+) -> Result<Answer, ApiError> {
+    let unknown = Finding::Unknown { payment_id: None };
+    let finding = in_time(charge_leased(state, attempt)).await;
+    let finding = finding.unwrap_or(unknown);
+    let finished = in_time(finish(state, scope, attempt, &finding, success)).await;
+    match finished {
+        Some(Err(error)) if error.kind() == Kind::Unavailable => {
+            tracing::error!(order.id = %known.id, "what the charge came to is not recorded");
+            unrecorded(known, &finding)
+        }
+        Some(finished) => finished,
+        None => unrecorded(known, &finding),
+    }
+}
+
+/// The order as it was before the charge: not known to be paid, and never lost.
+fn unrecorded(mut order: Order, finding: &Finding) -> Result<Answer, ApiError> {
+    if matches!(finding, Finding::Unknown { .. }) {
+        order.status = OrderStatus::PaymentUnknown;
+        order.payment.status = PaymentStatus::Unknown;
+    }
+    Ok(Answer::json(StatusCode::ACCEPTED, &order)?.degraded(accept::DATABASE))
 }
 
 /// Charges. When an earlier request may have charged under the same key, what
 /// that came to is found out instead.
-pub(crate) async fn charge_leased(state: &AppState, attempt: &Attempt) -> Finding {
+async fn charge_leased(state: &AppState, attempt: &Attempt) -> Finding {
     match attempt.leased {
         true => charge(state, attempt).await,
         false => find_out(state, attempt).await,
@@ -200,7 +285,19 @@ pub(crate) async fn charge_leased(state: &AppState, attempt: &Attempt) -> Findin
 }
 
 /// The second transaction: the result and the answer to repeat.
-pub(crate) async fn finish(
+async fn finish(
+    state: &AppState,
+    scope: &Scope<'_>,
+    attempt: &Attempt,
+    finding: &Finding,
+    success: StatusCode,
+) -> Result<Answer, ApiError> {
+    let answer = database::within(record(state, scope, attempt, finding, success)).await?;
+    events::publish(state, attempt.order_id).await;
+    Ok(answer)
+}
+
+async fn record(
     state: &AppState,
     scope: &Scope<'_>,
     attempt: &Attempt,
@@ -217,22 +314,25 @@ pub(crate) async fn finish(
     if present.id == attempt.id {
         record_payment(&mut tx, &order, &present, finding, Hears::InAnswer).await?;
     }
-    let answer = answer(&mut tx, scope, attempt, success).await?;
+    let answer = answer(&mut tx, scope, attempt.order_id, success).await?;
     database::commit(tx).await?;
-    events::publish(state, attempt.order_id).await;
     Ok(answer)
+}
+
+async fn own(tx: &mut PgConnection, scope: &Scope<'_>, order_id: Uuid) -> Result<Order, ApiError> {
+    let order = orders::load(tx, order_id, Audience::Customer(scope.caller)).await?;
+    order.ok_or_else(ApiError::not_found)
 }
 
 /// Makes the answer from what is stored now, and stores it to be given again.
 async fn answer(
     tx: &mut PgConnection,
     scope: &Scope<'_>,
-    attempt: &Attempt,
+    order_id: Uuid,
     success: StatusCode,
 ) -> Result<Answer, ApiError> {
-    let order = orders::load(tx, attempt.order_id, Audience::Customer(scope.caller)).await?;
-    let order = order.ok_or_else(ApiError::not_found)?;
-    let attempt = payments::lock_latest(tx, attempt.order_id)
+    let order = own(tx, scope, order_id).await?;
+    let attempt = payments::lock_latest(tx, order_id)
         .await?
         .ok_or_else(ApiError::not_found)?;
     let reserved_until = orders::lock(tx, order.id)

@@ -154,9 +154,23 @@ async fn compose(
             order_id,
             fulfilment_id,
         } => shipped(shop, tx, (order_id, fulfilment_id)).await,
-        Event::PaymentDue { .. } | Event::WebhookReceived { .. } | Event::RefundDue { .. } => {
-            Err(SendError::NotMail(event.type_name()))
+        Event::OrderRejected {
+            order_id,
+            reason,
+            ref skus,
+        } => {
+            about_order(tx, order_id, |order, lines| {
+                order_mail::rejected(shop, order, lines, (reason, skus))
+            })
+            .await
         }
+        Event::OrderNeedsAuthentication { order_id } => {
+            needs_authentication(shop, tx, order_id).await
+        }
+        Event::PaymentDue { .. }
+        | Event::OrderReceived { .. }
+        | Event::WebhookReceived { .. }
+        | Event::RefundDue { .. } => Err(SendError::NotMail(event.type_name())),
     }
 }
 
@@ -187,6 +201,27 @@ async fn about_order(
     };
     let lines = orders::lines(tx, order_id).await;
     Ok(Some(write(order, lines.map_err(StoreError::from)?)?))
+}
+
+/// Nothing when the order does not wait for its customer any more.
+async fn needs_authentication(
+    shop: &ShopConfig,
+    tx: &mut Tx,
+    order_id: Uuid,
+) -> Result<Option<Content>, SendError> {
+    let order = orders::order(tx, order_id).await;
+    let order = order.map_err(StoreError::from)?;
+    let Some((order, until)) = order.and_then(|order| {
+        let until = order.reserved_until?;
+        Some((order, until))
+    }) else {
+        return Ok(None);
+    };
+    let lines = orders::lines(tx, order_id).await;
+    let lines = lines.map_err(StoreError::from)?;
+    Ok(Some(order_mail::needs_authentication(
+        shop, order, lines, until,
+    )?))
 }
 
 async fn shipped(

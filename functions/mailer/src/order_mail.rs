@@ -2,8 +2,10 @@
 
 use shared::config::ShopConfig;
 use shared::domain::address::ShippingAddress;
+use shared::domain::intent::RejectionReason;
 use shared::domain::money::{Currency, InvalidCurrency, Money};
 use shared::store::order_mail::{OrderMail, OrderMailLine, Shipment};
+use time::{OffsetDateTime, UtcOffset};
 
 use crate::account_mail::root;
 use crate::letter::{Action, Content, Summary, SummaryLine, Total};
@@ -54,6 +56,81 @@ pub(crate) fn payment_failed(
         lines,
         Words {
             subject: "Your order could not be paid",
+            paragraphs,
+            totals,
+        },
+    )
+}
+
+/// Tells that an accepted order could not be filled, and why.
+pub(crate) fn rejected(
+    shop: &ShopConfig,
+    order: OrderMail,
+    lines: Vec<OrderMailLine>,
+    (reason, skus): (RejectionReason, &[String]),
+) -> Result<Content, InvalidCurrency> {
+    let about: Vec<&str> = lines
+        .iter()
+        .filter(|line| skus.contains(&line.sku))
+        .map(|line| line.title.as_str())
+        .collect();
+    let why = match reason {
+        RejectionReason::OutOfStock => {
+            format!("There is not enough left of: {}.", about.join(", "))
+        }
+        RejectionReason::NotForSale => format!("No longer on sale: {}.", about.join(", ")),
+        RejectionReason::PaymentMethodGone => {
+            "The saved card that you chose is no longer there.".to_owned()
+        }
+        RejectionReason::AccountClosed => "Your account was closed.".to_owned(),
+    };
+    let paragraphs = vec![
+        format!(
+            "We are sorry, {}. We had accepted your order, but cannot fill it.",
+            order.customer_name
+        ),
+        why,
+        "Nothing was charged and nothing is reserved; you are welcome to order again.".to_owned(),
+    ];
+    let totals = totals(&order)?;
+    content(
+        shop,
+        order,
+        lines,
+        Words {
+            subject: "Your order could not be filled",
+            paragraphs,
+            totals,
+        },
+    )
+}
+
+/// Tells that the customer's bank wants them to confirm the payment, and until when.
+pub(crate) fn needs_authentication(
+    shop: &ShopConfig,
+    order: OrderMail,
+    lines: Vec<OrderMailLine>,
+    until: OffsetDateTime,
+) -> Result<Content, InvalidCurrency> {
+    let until = until.to_offset(UtcOffset::UTC);
+    let paragraphs = vec![
+        format!(
+            "Hello {}, your bank wants you to confirm the payment for your order.",
+            order.customer_name
+        ),
+        format!(
+            "Please open the order and pay it before {:02}:{:02} UTC. Until then we keep everything for you; after that the order is cancelled. Nothing was charged so far.",
+            until.hour(),
+            until.minute()
+        ),
+    ];
+    let totals = totals(&order)?;
+    content(
+        shop,
+        order,
+        lines,
+        Words {
+            subject: "Please confirm the payment for your order",
             paragraphs,
             totals,
         },
@@ -229,6 +306,7 @@ mod tests {
             captured_minor: 5987,
             payment_method: "card".into(),
             payment_last4: Some("4242".into()),
+            reserved_until: None,
             shipping_address: serde_json::from_value(address).unwrap(),
             customer_name: "Ada <b>L</b>".into(),
             customer_email: "ada@example.com".into(),
@@ -284,6 +362,23 @@ mod tests {
         };
         let uncharged = letter(cancelled(&shop(), unpaid, lines()));
         assert!(uncharged.text.contains("Nothing was charged."));
+    }
+
+    #[test]
+    fn rejection_says_why_and_about_what() {
+        let skus = ["MUG".to_owned()];
+        let about = (RejectionReason::OutOfStock, skus.as_slice());
+        let letter = letter(rejected(&shop(), order(), lines(), about));
+        for part in ["not enough left of: Mug & \"lid\".", "Nothing was charged"] {
+            assert!(letter.text.contains(part), "{part} in {}", letter.text);
+        }
+    }
+
+    #[test]
+    fn customer_is_told_until_when_to_confirm() {
+        let until = OffsetDateTime::UNIX_EPOCH + time::Duration::minutes(14 * 60 + 5);
+        let letter = letter(needs_authentication(&shop(), order(), lines(), until));
+        assert!(letter.text.contains("before 14:05 UTC"), "{}", letter.text);
     }
 
     #[test]

@@ -6,6 +6,10 @@ use shared::events::Failure;
 use shared::operations::{OperationError, refund_order, settle_payment};
 use shared::state::AppState;
 use shared::store::StoreError;
+use shared::operations::{OperationError, finish_intent, refund_order, settle_payment};
+use shared::resilience::policies::ORDER_TIMEOUT;
+use shared::state::AppState;
+use uuid::Uuid;
 
 /// Handles one event. What it does may have been done before: each operation
 /// looks at what is stored, so the inbox of this consumer is the state itself.
@@ -15,6 +19,10 @@ use shared::store::StoreError;
 pub async fn handle(state: AppState, _: Envelope, event: Event) -> Result<(), Failure> {
     match event {
         Event::PaymentDue { order_id } => settle_payment::settle_payment(&state, order_id).await,
+        Event::OrderReceived {
+            customer_id,
+            order_id,
+        } => finish_accepted(&state, customer_id, order_id).await,
         Event::WebhookReceived { provider_event_id } => {
             settle_payment::apply_webhook(&state, &provider_event_id).await
         }
@@ -33,4 +41,26 @@ fn failure(error: OperationError) -> Failure {
         }
         _ => Failure::again(error),
     }
+}
+
+/// Finishes an order that was accepted without the database, and then the others
+/// that wait. While there is no writer the message is done with all the same: the
+/// order stands elsewhere, and the sweeper looks for it each minute.
+async fn finish_accepted(
+    state: &AppState,
+    customer_id: Uuid,
+    order_id: Uuid,
+) -> Result<(), OperationError> {
+    match finish_intent::finish_intent(state, customer_id, order_id).await {
+        Err(error) if finish_intent::has_no_writer(&error) => {
+            tracing::warn!(order.id = %order_id, error = %error, "the order waits for a writer");
+            return Ok(());
+        }
+        result => result?,
+    }
+    if let Err(error) = finish_intent::finish_intents(state, ORDER_TIMEOUT).await {
+        let error = shared::telemetry::chain(&error);
+        tracing::warn!(error, "the others are left to the sweeper");
+    }
+    Ok(())
 }

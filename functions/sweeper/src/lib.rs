@@ -5,6 +5,8 @@ use lambda_runtime::Error;
 use serde_json::{Value, json};
 use shared::events;
 use shared::operations::{OperationError, reconcile, refund_order, settle_payment};
+use shared::operations::{OperationError, finish_intent, refund_order, settle_payment};
+use shared::resilience::policies::SWEEP_RESERVE;
 use shared::state::AppState;
 use shared::store::{database, orders, payments, refunds};
 use uuid::Uuid;
@@ -17,6 +19,8 @@ const PER_RUN: i64 = 100;
 /// # Errors
 /// Some job failed, after all have run: the schedule's alarm is to see it.
 pub async fn run(state: AppState) -> Result<Value, Error> {
+    // First, because whoever ordered without the database has waited longest.
+    let intents = finish_intent::finish_intents(&state, SWEEP_RESERVE).await;
     let payments = settle_payments(&state).await;
     let refunds = make_refunds(&state).await;
     let reservations = expire_reservations(&state).await;
@@ -24,6 +28,7 @@ pub async fn run(state: AppState) -> Result<Value, Error> {
     // Last, because the others add events.
     let events = events::sweep(&state).await.map_err(OperationError::from);
     let jobs = [
+        ("intents", intents),
         ("payments", payments),
         ("refunds", refunds),
         ("reservations", reservations),

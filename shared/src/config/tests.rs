@@ -11,6 +11,7 @@ pub(crate) fn complete() -> BTreeMap<String, String> {
         ("TOKEN_AUDIENCE", "shop"),
         ("CARTS_TABLE", "carts"),
         ("CONTROL_TABLE", "control"),
+        ("INTENTS_TABLE", "intents"),
         ("SESSIONS_TABLE", "sessions"),
         ("LIMITS_TABLE", "limits"),
         ("ORDERS_QUEUE_URL", "http://127.0.0.1/orders"),

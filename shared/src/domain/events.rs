@@ -5,6 +5,8 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::intent::RejectionReason;
+
 /// A queue that events go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Queue {
@@ -55,6 +57,14 @@ pub enum Event {
         /// The order.
         order_id: Uuid,
     },
+    /// An order was accepted without the database and is to be placed. A nudge:
+    /// what is to be done stands elsewhere.
+    OrderReceived {
+        /// Who ordered.
+        customer_id: Uuid,
+        /// The order.
+        order_id: Uuid,
+    },
     /// A provider's webhook was stored and must be applied.
     WebhookReceived {
         /// The provider's event id.
@@ -72,6 +82,20 @@ pub enum Event {
     },
     /// An order was cancelled.
     OrderCancelled {
+        /// The order.
+        order_id: Uuid,
+    },
+    /// An order that was accepted could not be filled.
+    OrderRejected {
+        /// The order.
+        order_id: Uuid,
+        /// Why.
+        reason: RejectionReason,
+        /// About which SKUs; empty when it is about the whole order.
+        skus: Vec<String>,
+    },
+    /// An order's payment must be confirmed by the customer, who waits for no answer any more.
+    OrderNeedsAuthentication {
         /// The order.
         order_id: Uuid,
     },
@@ -102,10 +126,13 @@ impl Event {
             Self::AddressTaken { .. } => "address_taken",
             Self::VerificationRequested { .. } => "verification_requested",
             Self::PaymentDue { .. } => "payment_due",
+            Self::OrderReceived { .. } => "order_received",
             Self::WebhookReceived { .. } => "webhook_received",
             Self::OrderPaid { .. } => "order_paid",
             Self::OrderPaymentFailed { .. } => "order_payment_failed",
             Self::OrderCancelled { .. } => "order_cancelled",
+            Self::OrderRejected { .. } => "order_rejected",
+            Self::OrderNeedsAuthentication { .. } => "order_needs_authentication",
             Self::RefundDue { .. } => "refund_due",
             Self::OrderFulfilled { .. } => "order_fulfilled",
         }
@@ -114,15 +141,18 @@ impl Event {
     /// The queues that it goes to.
     pub const fn queues(&self) -> &'static [Queue] {
         match self {
-            Self::PaymentDue { .. } | Self::WebhookReceived { .. } | Self::RefundDue { .. } => {
-                &[Queue::Orders]
-            }
+            Self::PaymentDue { .. }
+            | Self::OrderReceived { .. }
+            | Self::WebhookReceived { .. }
+            | Self::RefundDue { .. } => &[Queue::Orders],
             Self::AccountRegistered { .. }
             | Self::AddressTaken { .. }
             | Self::VerificationRequested { .. }
             | Self::OrderPaid { .. }
             | Self::OrderPaymentFailed { .. }
             | Self::OrderCancelled { .. }
+            | Self::OrderRejected { .. }
+            | Self::OrderNeedsAuthentication { .. }
             | Self::OrderFulfilled { .. } => &[Queue::Mail],
         }
     }
@@ -140,7 +170,7 @@ pub struct Envelope {
     pub version: i16,
     /// What it happened to.
     pub aggregate_id: Uuid,
-    /// Its place among that aggregate's events in this queue, from 1.
+    /// Its place among that aggregate's events in this queue, from 1; 0 for a nudge, which has none.
     pub sequence: i64,
     /// When it happened.
     #[serde(with = "time::serde::rfc3339")]
@@ -198,6 +228,16 @@ mod tests {
                 provider_event_id: "evt_1".into(),
             },
             Event::OrderPaid { order_id: id },
+            Event::OrderReceived {
+                customer_id: id,
+                order_id: id,
+            },
+            Event::OrderRejected {
+                order_id: id,
+                reason: RejectionReason::OutOfStock,
+                skus: Vec::new(),
+            },
+            Event::OrderNeedsAuthentication { order_id: id },
         ];
         for event in events {
             let json = serde_json::to_value(&event).unwrap();

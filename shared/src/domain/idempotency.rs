@@ -1,9 +1,11 @@
 //! What makes a request unrepeatable.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// A caller's own name for one request: 1 to 255 printable ASCII characters.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct IdempotencyKey(String);
 
 /// Why a key is not one.
@@ -32,8 +34,33 @@ impl TryFrom<String> for IdempotencyKey {
 }
 
 /// SHA-256 over what was asked for, so that a key is not reused for something else.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Fingerprint([u8; 32]);
+
+/// The text is not a fingerprint.
+#[derive(Debug, thiserror::Error)]
+#[error("must be 64 hexadecimal digits")]
+pub struct InvalidFingerprint;
+
+impl From<Fingerprint> for String {
+    fn from(fingerprint: Fingerprint) -> Self {
+        fingerprint.0.map(|byte| format!("{byte:02x}")).concat()
+    }
+}
+
+impl TryFrom<String> for Fingerprint {
+    type Error = InvalidFingerprint;
+
+    fn try_from(hex: String) -> Result<Self, InvalidFingerprint> {
+        let pairs = hex.as_bytes().chunks(2).map(|pair| {
+            let pair = std::str::from_utf8(pair).ok()?;
+            u8::from_str_radix(pair, 16).ok()
+        });
+        let bytes: Vec<u8> = pairs.collect::<Option<_>>().ok_or(InvalidFingerprint)?;
+        Ok(Self(bytes.try_into().map_err(|_| InvalidFingerprint)?))
+    }
+}
 
 impl Fingerprint {
     /// The fingerprint of a path's ids and a body.
@@ -76,6 +103,18 @@ mod tests {
         }
         for bad in ["", " ", "tab\there", "é", &"x".repeat(256)] {
             assert!(IdempotencyKey::try_from(bad.to_owned()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn fingerprint_is_read_back_from_its_text() {
+        let fingerprint = Fingerprint::of("a", b"b");
+        assert_eq!(
+            Fingerprint::try_from(String::from(fingerprint)).unwrap(),
+            fingerprint
+        );
+        for bad in ["", "00", "zz", "é"] {
+            assert!(Fingerprint::try_from(bad.to_owned()).is_err(), "{bad}");
         }
     }
 

@@ -10,6 +10,7 @@ pub mod flags;
 pub mod idempotency;
 pub mod ids;
 pub mod limits;
+pub mod intent;
 pub mod money;
 pub mod order;
 pub mod payment;

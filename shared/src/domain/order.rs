@@ -181,6 +181,12 @@ pub enum OrderError {
     /// More than a payment can carry.
     #[error("the total is too large")]
     TotalTooLarge,
+    /// The saved card does not exist, or is not the customer's.
+    #[error("no such payment method")]
+    UnknownPaymentMethod,
+    /// The customer's account was closed meanwhile.
+    #[error("the account is closed")]
+    AccountClosed,
     /// No such order, or not the caller's.
     #[error("no such order")]
     NotFound,

@@ -1,6 +1,31 @@
 //! Payments: what happened, and what follows from it.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::order::PaymentMethodKind;
+
+/// With what somebody wants to pay, before anything was looked up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Means {
+    /// A card, by the provider's name for it.
+    Token(String),
+    /// A saved card, by ours.
+    SavedCard(Uuid),
+    /// The customer's wallet.
+    Wallet,
+}
+
+impl Means {
+    /// Which kind it is.
+    pub fn kind(&self) -> PaymentMethodKind {
+        match self {
+            Self::Token(_) | Self::SavedCard(_) => PaymentMethodKind::Card,
+            Self::Wallet => PaymentMethodKind::Wallet,
+        }
+    }
+}
 
 /// What happened to an order's money. The list is append-only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, sqlx::Type)]

@@ -1,6 +1,7 @@
 //! What an order costs.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::money::{Currency, Money, MoneyError};
 
@@ -46,6 +47,34 @@ pub struct Totals {
     pub tax_included: bool,
     /// What is to be paid.
     pub total: Money,
+}
+
+/// An order's lines and what they come to, at the prices that hold for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Priced {
+    /// Sorted by SKU.
+    pub lines: Vec<PricedLine>,
+    /// What they come to.
+    pub totals: Totals,
+}
+
+/// One SKU of an order, priced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PricedLine {
+    /// The variant.
+    pub sku: String,
+    /// Its product.
+    pub product_id: Uuid,
+    /// Who sells it.
+    pub seller_id: Uuid,
+    /// Product and variant.
+    pub title: String,
+    /// How many.
+    pub quantity: u32,
+    /// What one costs.
+    pub unit_price: Money,
+    /// Quantity times price.
+    pub line_total: Money,
 }
 
 /// Adds up an order: `lines` are line totals. The tax is on goods and shipping

@@ -5,6 +5,7 @@ pub mod carts;
 pub mod control;
 pub mod flags;
 pub mod limits;
+pub mod intents;
 pub mod sessions;
 pub mod sign_ins;
 
@@ -69,6 +70,8 @@ pub struct Tables {
     pub(crate) control: String,
     /// The table of rate limits.
     pub(crate) limits: String,
+    /// The table of orders that were accepted without the database.
+    pub(crate) intents: String,
 }
 
 impl Tables {
@@ -82,6 +85,7 @@ impl Tables {
             carts: config.carts_table.clone(),
             sessions: config.sessions_table.clone(),
             limits: config.limits_table.clone(),
+            intents: config.intents_table.clone(),
         }
     }
 }

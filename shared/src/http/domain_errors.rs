@@ -150,6 +150,10 @@ impl From<OrderError> for ApiError {
             OrderError::TotalTooLarge => {
                 Self::invalid("/lines", "come to more than one payment can carry")
             }
+            OrderError::UnknownPaymentMethod => {
+                Self::not_found().field("/payment/payment_method_id", "is not one of yours")
+            }
+            OrderError::AccountClosed => Self::new(Kind::Unauthorized),
             OrderError::NotFound => Self::not_found(),
             OrderError::Conflict(reason) => Self::new(Kind::Conflict).detail(reason),
         }
@@ -161,6 +165,7 @@ impl From<OperationError> for ApiError {
         match error {
             OperationError::Order(error) => error.into(),
             OperationError::Store(error) => error.into(),
+            OperationError::Dynamo(error) => error.into(),
             OperationError::Payment(error) => error.into(),
         }
     }

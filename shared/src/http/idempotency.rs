@@ -79,6 +79,12 @@ impl Answer {
         self
     }
 
+    /// Marks it as given before.
+    pub fn again(mut self) -> Self {
+        self.replayed = true;
+        self
+    }
+
     /// What is stored.
     pub fn saved(&self) -> &SavedAnswer {
         &self.saved

@@ -18,7 +18,7 @@ use super::limits::limit;
 use super::{ApiError, Kind};
 use crate::context::{self, Context};
 use crate::resilience::Deadline;
-use crate::resilience::policies::REQUEST_TIMEOUT;
+use crate::resilience::policies::{ANSWER_MARGIN, REQUEST_TIMEOUT};
 use crate::state::AppState;
 use crate::telemetry;
 
@@ -115,6 +115,13 @@ fn set_degraded(response: &mut Response, noted: BTreeSet<&'static str>) {
     {
         response.headers_mut().insert(X_DEGRADED, value);
     }
+}
+
+/// What `work` comes to, unless it leaves no time to answer.
+pub async fn in_time<F: Future>(work: F) -> Option<F::Output> {
+    let time = context::deadline().remaining();
+    let time = time.saturating_sub(ANSWER_MARGIN);
+    tokio::time::timeout(time, work).await.ok()
 }
 
 /// The routes' answer, or what to say when they panic or take too long.

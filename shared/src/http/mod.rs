@@ -21,6 +21,7 @@ pub use caller::{Admin, Anyone, Seller, User};
 pub use error::{ApiError, FieldError, Kind, Problem};
 pub use layers::service;
 pub use limits::{ClientNetwork, class_of, too_many};
+pub use layers::{in_time, service};
 pub use page::{Page, PageQuery, decode_cursor, encode_cursor};
 pub use precondition::{IfMatch, etag};
 pub use representation::Representation;

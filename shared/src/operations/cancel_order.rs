@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::OperationError;
-use super::record_payment::{Finding, Hears, record_payment};
+use super::record_payment::{Finding, Hears, end, record_payment};
 use super::refund_order;
 use super::settle_payment::record;
 use crate::domain::events::Event;
@@ -88,6 +88,12 @@ async fn next(
                 Some(attempt) if attempt.state == AttemptState::Pending => {
                     let finding = Finding::Cancelled;
                     record_payment(tx, &order, &attempt, &finding, Hears::ByMail).await?;
+                    Ok(Next::Nothing)
+                }
+                // Cancelled for another way to pay, which then was not taken.
+                Some(attempt) if attempt.state == AttemptState::Cancelled => {
+                    end(tx, &order, OrderStatus::Cancelled).await?;
+                    outbox::add(tx, order_id, &Event::OrderCancelled { order_id }).await?;
                     Ok(Next::Nothing)
                 }
                 _ => Err(OrderError::Conflict(OUTCOME_UNKNOWN).into()),

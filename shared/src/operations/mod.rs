@@ -3,6 +3,7 @@
 //! idempotency keys, so each operation may be cut off anywhere and run again.
 
 pub mod cancel_order;
+pub mod finish_intent;
 pub mod place_order;
 pub mod reconcile;
 pub mod record_payment;
@@ -11,6 +12,7 @@ pub mod settle_payment;
 
 use crate::domain::money::MoneyError;
 use crate::domain::order::OrderError;
+use crate::dynamo::DynamoError;
 use crate::providers::payments::PaymentError;
 use crate::store::StoreError;
 
@@ -23,6 +25,9 @@ pub enum OperationError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// DynamoDB failed.
+    #[error(transparent)]
+    Dynamo(#[from] DynamoError),
     /// The payment provider failed.
     #[error(transparent)]
     Payment(#[from] PaymentError),

@@ -118,7 +118,7 @@ pub async fn record_payment(
         }
         _ if ended => Ok(()),
         Finding::Captured { .. } => paid(tx, order, attempt, finding).await,
-        Finding::AuthenticationRequired { .. } => held(tx, order, attempt, finding).await,
+        Finding::AuthenticationRequired { .. } => held(tx, order, attempt, finding, hears).await,
         Finding::Declined { .. } => declined(tx, order, attempt, finding, hears).await,
         Finding::Cancelled => cancelled(tx, order, attempt, finding).await,
         Finding::Unknown { .. } => {
@@ -188,13 +188,19 @@ async fn held(
     order: &Locked,
     attempt: &Attempt,
     finding: &Finding,
+    hears: Hears,
 ) -> Result<(), OperationError> {
     settle(tx, order, attempt, finding).await?;
     orders::set_status(tx, order.id, OrderStatus::PaymentPending).await?;
     let until = order
         .reserved_until
         .unwrap_or_else(|| clock::now() + RESERVATION_TIMEOUT);
-    Ok(orders::set_reserved_until(tx, order.id, Some(until)).await?)
+    orders::set_reserved_until(tx, order.id, Some(until)).await?;
+    if hears == Hears::ByMail && attempt.state != AttemptState::RequiresAction {
+        let event = Event::OrderNeedsAuthentication { order_id: order.id };
+        outbox::add(tx, order.id, &event).await?;
+    }
+    Ok(())
 }
 
 async fn declined(

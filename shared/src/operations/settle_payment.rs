@@ -243,6 +243,10 @@ async fn ask_provider(
     let Some(attempt) = attempt.filter(about) else {
         return Ok(());
     };
+    // Whoever charges at this moment tells the customer; if they die, the sweeper does.
+    if attempt.leased && matches!(outcome, Outcome::AuthenticationRequired { .. }) {
+        return Ok(());
+    }
     record(state, order_id, attempt.id, &outcome.into(), Hears::ByMail).await
 }
 
@@ -255,12 +259,40 @@ async fn declined_for_good(state: &AppState, payment_id: &str) -> Result<Outcome
     })
 }
 
+/// Pays an attempt that began, as far as a transaction can: from the wallet, or
+/// because nothing is to be paid. Otherwise it is the caller's to charge, outside
+/// of the transaction, and leased to them.
+///
+/// # Errors
+/// The database's.
+pub async fn begin_payment(
+    tx: &mut PgConnection,
+    order: &Locked,
+    attempt: Attempt,
+    hears: Hears,
+) -> Result<Option<Attempt>, OperationError> {
+    let finding = match attempt.method {
+        PaymentMethodKind::Card if attempt.amount_minor > 0 => {
+            // Ours, whether it was begun now or by a request that died: its lease is renewed.
+            payments::lease(tx, attempt.id).await?;
+            return Ok(Some(attempt));
+        }
+        PaymentMethodKind::Wallet => charge_wallet(tx, order, &attempt).await?,
+        PaymentMethodKind::Card => Finding::Captured {
+            payment_id: None,
+            last4: None,
+        },
+    };
+    record_payment(tx, order, &attempt, &finding, hears).await?;
+    Ok(None)
+}
+
 /// Pays from the customer's wallet, in the transaction of the order: the money
 /// is ours to move, so there is no outcome to wait for.
 ///
 /// # Errors
 /// The database's.
-pub async fn charge_wallet(
+async fn charge_wallet(
     tx: &mut PgConnection,
     order: &Locked,
     attempt: &Attempt,

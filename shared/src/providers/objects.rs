@@ -185,7 +185,7 @@ impl Objects {
     /// # Errors
     /// The store is away.
     pub async fn kept(&self, key: &str) -> Result<Option<Bytes>, ObjectError> {
-        let fetched = call(Intent::ObjectRead, || async {
+        let fetched = call(Intent::CatalogueRead, || async {
             let request = self.client.get_object().bucket(&self.catalogue_bucket);
             let object = request.key(key).send().await?;
             let body = object.body.collect().await;

@@ -60,8 +60,29 @@ impl Queues {
     /// # Errors
     /// The queue did not take it; it may have, when the answer was lost.
     pub async fn send(&self, queue: Queue, envelope: &Envelope) -> Result<(), CallError<AwsError>> {
+        self.send_as(Intent::QueueSend, queue, envelope).await
+    }
+
+    /// Sends an event that nobody depends on: briefly, and once.
+    ///
+    /// # Errors
+    /// As [`Queues::send`].
+    pub async fn nudge(
+        &self,
+        queue: Queue,
+        envelope: &Envelope,
+    ) -> Result<(), CallError<AwsError>> {
+        self.send_as(Intent::NudgeSend, queue, envelope).await
+    }
+
+    async fn send_as(
+        &self,
+        intent: Intent,
+        queue: Queue,
+        envelope: &Envelope,
+    ) -> Result<(), CallError<AwsError>> {
         let body = serde_json::json!(envelope).to_string();
-        call(Intent::QueueSend, || async {
+        call(intent, || async {
             let sent = self
                 .client
                 .send_message()

@@ -5,6 +5,7 @@
 //! keeps the worst case of every route below the gateway's limit, at compile time.
 
 mod dependencies;
+
 mod routes;
 
 use std::time::Duration;
@@ -55,6 +56,12 @@ pub enum Intent {
     QueuePostpone,
     /// Counting a request on its caller's limit.
     LimitCheck,
+    /// Looking whether an order was accepted without the database, on the way of every order.
+    IntentRead,
+    /// Fetching a small part of the last-good catalogue.
+    CatalogueRead,
+    /// Telling a worker of what is stored elsewhere; the sweeper finds it anyway.
+    NudgeSend,
 }
 
 /// One row of the table.
@@ -88,7 +95,7 @@ const PAUSES: Policy = Policy {
 };
 
 /// The table, in the order of [`Intent`].
-pub const POLICIES: [Policy; 20] = [
+pub const POLICIES: [Policy; 23] = [
     // Five tries bridge a failover; each is short because a dead host answers at once or never.
     Policy {
         intent: Intent::DatabaseConnect,
@@ -263,6 +270,32 @@ pub const POLICIES: [Policy; 20] = [
         bulkhead: 64,
         ..PAUSES
     },
+    // On the way of every order and of every list of orders, which go on without it.
+    Policy {
+        intent: Intent::IntentRead,
+        dependency: Dependency::Dynamo,
+        attempt_timeout_ms: 300,
+        attempts_max: 1,
+        bulkhead: 64,
+        ..PAUSES
+    },
+    // A few kilobytes each, and the request has waited for the database already.
+    Policy {
+        intent: Intent::CatalogueRead,
+        dependency: Dependency::Objects,
+        attempt_timeout_ms: 1_000,
+        attempts_max: 2,
+        bulkhead: 64,
+        ..PAUSES
+    },
+    Policy {
+        intent: Intent::NudgeSend,
+        dependency: Dependency::Queues,
+        attempt_timeout_ms: 300,
+        attempts_max: 1,
+        bulkhead: 8,
+        ..PAUSES
+    },
 ];
 
 /// An attempt that took so much of its timeout counts as failed for the breaker.
@@ -294,6 +327,22 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_millis(14_000);
 /// The deadline of one batch of messages or one scheduled run; the worker
 /// functions' own timeout is 60 s.
 pub const BATCH_TIMEOUT: Duration = Duration::from_millis(50_000);
+
+/// What is left at the end to write an answer down and send it: whoever has
+/// charged must answer, whatever the database does.
+pub const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+
+/// The longest that finishing one accepted order takes: with less time left, the
+/// next one is not begun. Connect, place, charge, record.
+pub const ORDER_TIMEOUT: Duration = Duration::from_millis(
+    (worst_case_ms(Intent::DatabaseConnect)
+        + 2 * worst_case_ms(Intent::DatabaseWrite)
+        + worst_case_ms(Intent::PaymentWrite)) as u64,
+);
+
+/// How much of its time the sweeper leaves to its other jobs while it finishes
+/// accepted orders.
+pub const SWEEP_RESERVE: Duration = Duration::from_millis(25_000);
 
 /// How long the first attempt of an idempotent request keeps others out.
 /// Longer than any request can run, so that nobody takes over a live one.

@@ -110,6 +110,17 @@ pub async fn by_id(pool: &PgPool, id: Uuid) -> Result<Option<Account>, sqlx::Err
     .await
 }
 
+/// Whether an account is there and was not closed.
+///
+/// # Errors
+/// The database's.
+pub async fn is_open(tx: &mut PgConnection, id: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select from users where id = $1 and deleted_at is null)")
+        .bind(id)
+        .fetch_one(tx)
+        .await
+}
+
 /// Whose an address is.
 ///
 /// # Errors

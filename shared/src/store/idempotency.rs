@@ -95,6 +95,26 @@ pub async fn claim(tx: &mut PgConnection, scope: &Scope<'_>) -> Result<Claim, sq
     })
 }
 
+/// Binds a key to what was asked for under it, without an answer: whoever comes
+/// with it next makes one from what is stored then. A key that is known stays as it is.
+///
+/// # Errors
+/// The database's.
+pub async fn bind(tx: &mut PgConnection, scope: &Scope<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert into idempotency_keys (caller_id, route, key, fingerprint, owner, leased_until)
+         values ($1, $2, $3, $4, $5, now()) on conflict (caller_id, route, key) do nothing",
+    )
+    .bind(scope.caller)
+    .bind(scope.route)
+    .bind(scope.key.as_str())
+    .bind(scope.fingerprint.as_bytes())
+    .bind(Uuid::now_v7())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 /// Stores the answer, in the transaction of the effect that it reports.
 ///
 /// # Errors

@@ -59,7 +59,8 @@ impl LastGood {
     /// The store is away, or holds something else.
     pub async fn offers(&self, skus: &[String]) -> Result<Vec<Offer>, LastGoodError> {
         use futures::{StreamExt, TryStreamExt};
-        let fetches = skus.iter().map(|sku| self.read::<Offer>(sku_key(sku)));
+        let keys: Vec<String> = skus.iter().map(|sku| sku_key(sku)).collect();
+        let fetches = keys.into_iter().map(|key| self.read::<Offer>(key));
         let found: Vec<Option<Offer>> = futures::stream::iter(fetches)
             .buffer_unordered(FETCHES_MAX)
             .try_collect()

@@ -2,6 +2,7 @@
 
 use sqlx::PgConnection;
 use sqlx::types::Json;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::domain::address::ShippingAddress;
@@ -31,6 +32,8 @@ pub struct OrderMail {
     pub payment_method: String,
     /// The card's last digits.
     pub payment_last4: Option<String>,
+    /// Until when it waits for its customer to authenticate the payment.
+    pub reserved_until: Option<OffsetDateTime>,
     /// Where it goes.
     pub shipping_address: Json<ShippingAddress>,
     /// What the customer is called.
@@ -72,7 +75,7 @@ pub async fn order(
     sqlx::query_as(
         "select o.id, o.currency, o.subtotal_minor, o.discount_minor, o.shipping_minor, o.tax_minor,
              o.tax_included, o.total_minor, o.captured_minor, o.payment_method, o.payment_last4,
-             o.shipping_address, u.name as customer_name, u.email as customer_email
+             o.reserved_until, o.shipping_address, u.name as customer_name, u.email as customer_email
          from orders o join users u on u.id = o.customer_id
          where o.id = $1 and u.deleted_at is null",
     )

@@ -9,11 +9,10 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::reservations::NewLine;
 use crate::domain::address::ShippingAddress;
 use crate::domain::idempotency::IdempotencyKey;
 use crate::domain::order::{OrderStatus, PaymentMethodKind};
-use crate::domain::pricing::Totals;
+use crate::domain::pricing::{Priced, PricedLine};
 
 /// An order to be stored.
 #[derive(Debug, Clone)]
@@ -24,14 +23,15 @@ pub struct NewOrder<'a> {
     pub customer_id: Uuid,
     /// Under which key.
     pub key: &'a IdempotencyKey,
-    /// What it comes to.
-    pub totals: &'a Totals,
+    /// What is ordered, and what it comes to.
+    pub priced: &'a Priced,
     /// Where it goes.
     pub address: &'a ShippingAddress,
     /// How it is paid.
     pub method: PaymentMethodKind,
-    /// What is ordered.
-    pub lines: &'a [NewLine],
+    /// When it was accepted without the database; it begins as `received` then,
+    /// and otherwise as `payment_pending`.
+    pub received_at: Option<OffsetDateTime>,
 }
 
 /// What decides about an order's next step, read under its lock.
@@ -57,56 +57,61 @@ pub struct Locked {
     pub reserved_until: Option<OffsetDateTime>,
 }
 
-/// Stores an order with its lines; false when it exists already.
+/// Stores an order with its lines; when it was placed, or `None` when it exists already.
 ///
 /// # Errors
 /// The database's.
-pub async fn insert(tx: &mut PgConnection, order: &NewOrder<'_>) -> Result<bool, sqlx::Error> {
-    let inserted = sqlx::query(
+pub async fn insert(
+    tx: &mut PgConnection,
+    order: &NewOrder<'_>,
+) -> Result<Option<OffsetDateTime>, sqlx::Error> {
+    let totals = &order.priced.totals;
+    let inserted: Option<OffsetDateTime> = sqlx::query_scalar(
         "insert into orders (id, customer_id, idempotency_key, status, currency, subtotal_minor, discount_minor,
-             shipping_minor, tax_minor, tax_included, total_minor, shipping_address, payment_method)
-         values ($1, $2, $3, 'payment_pending', $4, $5, $6, $7, $8, $9, $10, $11, $12)
-         on conflict (id) do nothing",
+             shipping_minor, tax_minor, tax_included, total_minor, shipping_address, payment_method, created_at)
+         values ($1, $2, $3, case when $13::timestamptz is null then 'payment_pending' else 'received' end,
+             $4, $5, $6, $7, $8, $9, $10, $11, $12, coalesce($13, now()))
+         on conflict (id) do nothing returning created_at",
     )
     .bind(order.id)
     .bind(order.customer_id)
     .bind(order.key.as_str())
-    .bind(order.totals.total.currency().as_str())
-    .bind(order.totals.subtotal.minor())
-    .bind(order.totals.discount.minor())
-    .bind(order.totals.shipping.minor())
-    .bind(order.totals.tax.minor())
-    .bind(order.totals.tax_included)
-    .bind(order.totals.total.minor())
+    .bind(totals.total.currency().as_str())
+    .bind(totals.subtotal.minor())
+    .bind(totals.discount.minor())
+    .bind(totals.shipping.minor())
+    .bind(totals.tax.minor())
+    .bind(totals.tax_included)
+    .bind(totals.total.minor())
     .bind(Json(order.address))
     .bind(order.method)
-    .execute(&mut *tx)
+    .bind(order.received_at)
+    .fetch_optional(&mut *tx)
     .await?;
-    if inserted.rows_affected() == 0 {
-        return Ok(false);
+    if inserted.is_some() {
+        insert_lines(tx, order.id, &order.priced.lines).await?;
     }
-    insert_lines(tx, order.id, order.lines).await?;
-    Ok(true)
+    Ok(inserted)
 }
 
 async fn insert_lines(
     tx: &mut PgConnection,
     order_id: Uuid,
-    lines: &[NewLine],
+    lines: &[PricedLine],
 ) -> Result<(), sqlx::Error> {
-    let column = |pick: fn(&NewLine) -> i64| lines.iter().map(pick).collect::<Vec<_>>();
+    let column = |pick: fn(&PricedLine) -> i64| lines.iter().map(pick).collect::<Vec<_>>();
     sqlx::query(
         "insert into order_lines (order_id, sku, product_id, seller_id, title, quantity, unit_price_minor, line_total_minor)
          select $1, * from unnest($2::text[], $3::uuid[], $4::uuid[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[])",
     )
     .bind(order_id)
-    .bind(lines.iter().map(|line| line.offer.sku.as_str()).collect::<Vec<_>>())
-    .bind(lines.iter().map(|line| line.offer.product_id).collect::<Vec<_>>())
-    .bind(lines.iter().map(|line| line.offer.seller_id).collect::<Vec<_>>())
-    .bind(lines.iter().map(|line| line.offer.title.as_str()).collect::<Vec<_>>())
+    .bind(lines.iter().map(|line| line.sku.as_str()).collect::<Vec<_>>())
+    .bind(lines.iter().map(|line| line.product_id).collect::<Vec<_>>())
+    .bind(lines.iter().map(|line| line.seller_id).collect::<Vec<_>>())
+    .bind(lines.iter().map(|line| line.title.as_str()).collect::<Vec<_>>())
     .bind(column(|line| i64::from(line.quantity)))
-    .bind(column(|line| line.offer.price_minor))
-    .bind(column(|line| line.line_total_minor))
+    .bind(column(|line| line.unit_price.minor()))
+    .bind(column(|line| line.line_total.minor()))
     .execute(tx)
     .await?;
     Ok(())

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
+use crate::domain::pricing::PricedLine;
+
 /// A variant as it is sold at this moment.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow, Serialize, Deserialize)]
 pub struct Offer {
@@ -19,17 +21,6 @@ pub struct Offer {
     pub price_minor: i64,
     /// How many can be ordered.
     pub available: i32,
-}
-
-/// A line as it is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewLine {
-    /// What is sold, at which price.
-    pub offer: Offer,
-    /// How many.
-    pub quantity: u32,
-    /// Quantity times price.
-    pub line_total_minor: i64,
 }
 
 /// Those of `skus` that are for sale, sorted by SKU.
@@ -89,9 +80,9 @@ pub async fn available(tx: &mut PgConnection, sku: &str) -> Result<i32, sqlx::Er
 pub async fn hold(
     tx: &mut PgConnection,
     order_id: Uuid,
-    lines: &[NewLine],
+    lines: &[PricedLine],
 ) -> Result<(), sqlx::Error> {
-    let skus: Vec<_> = lines.iter().map(|line| line.offer.sku.as_str()).collect();
+    let skus: Vec<_> = lines.iter().map(|line| line.sku.as_str()).collect();
     let quantities: Vec<_> = lines
         .iter()
         .map(|line| i32::try_from(line.quantity).unwrap_or(i32::MAX))

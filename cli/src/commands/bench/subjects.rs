@@ -48,7 +48,7 @@ const ROUTES: [Route; 2] = [
 ];
 
 /// A complete configuration for a function that reaches nothing.
-const UNREACHED: [(&str, &str); 17] = [
+const UNREACHED: [(&str, &str); 18] = [
     ("STAGE", STAGE),
     ("DB_HOSTS", "127.0.0.1:1"),
     ("DB_SSLMODE", "disable"),
@@ -56,6 +56,7 @@ const UNREACHED: [(&str, &str); 17] = [
     ("TOKEN_AUDIENCE", "holdfast"),
     ("CARTS_TABLE", "carts"),
     ("CONTROL_TABLE", "control"),
+    ("INTENTS_TABLE", "intents"),
     ("SESSIONS_TABLE", "sessions"),
     ("LIMITS_TABLE", "limits"),
     ("LIMIT_PER_ADDRESS", "1000000"),

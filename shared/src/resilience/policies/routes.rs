@@ -58,6 +58,19 @@ const ROUTES: &[Route] = &[
             Intent::DatabaseWrite,
         ],
     },
+    // Order without a writer: limit, cart, a transaction that comes to nothing, prices, intent, nudge.
+    Route {
+        calls: &[
+            Intent::LimitCheck,
+            Intent::LimitCheck,
+            Intent::DynamoRead,
+            Intent::DatabaseConnect,
+            Intent::DatabaseWrite,
+            Intent::CatalogueRead,
+            Intent::DynamoWrite,
+            Intent::NudgeSend,
+        ],
+    },
     // Readiness asks everything at the same moment; this takes longest: login, nodes, schema.
     Route {
         calls: &[
