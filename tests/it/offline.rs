@@ -28,6 +28,7 @@ pub(crate) fn state(endpoint: &str, variables: &[(&str, &str)]) -> AppState {
         ("SESSIONS_TABLE", "sessions"),
         ("ORDERS_QUEUE_URL", "http://127.0.0.1:9/orders"),
         ("MAIL_QUEUE_URL", "http://127.0.0.1:9/mail"),
+        ("CATALOGUE_QUEUE_URL", "http://127.0.0.1:9/catalogue"),
         ("MEDIA_BUCKET", "media"),
         ("CATALOGUE_BUCKET", "catalogue"),
         ("MEDIA_BASE_URL", "http://127.0.0.1:9/media"),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
-use uuid::Uuid;
+use uuid::{Uuid, uuid};
 
 /// A queue that events go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,6 +12,8 @@ pub enum Queue {
     Orders,
     /// Mail; read by `mailer`.
     Mail,
+    /// What the last-good catalogue must follow; read by `projector`.
+    Catalogue,
 }
 
 impl Queue {
@@ -20,12 +22,13 @@ impl Queue {
         match self {
             Self::Orders => "orders",
             Self::Mail => "mail",
+            Self::Catalogue => "catalogue",
         }
     }
 
     /// The queue of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Orders, Self::Mail]
+        [Self::Orders, Self::Mail, Self::Catalogue]
             .into_iter()
             .find(|queue| queue.name() == name)
     }
@@ -89,7 +92,22 @@ pub enum Event {
         /// The shipment.
         fulfilment_id: Uuid,
     },
+    /// What is shown of a product changed, or whether it is shown at all.
+    ProductChanged {
+        /// The product.
+        product_id: Uuid,
+    },
+    /// The tree of categories changed.
+    CategoriesChanged,
+    /// Shipping or tax rates changed.
+    RatesChanged,
 }
+
+/// What [`Event::CategoriesChanged`] is about.
+pub const CATEGORIES: Uuid = uuid!("00000000-0000-8000-8000-0000000ca7e6");
+
+/// What [`Event::RatesChanged`] is about.
+pub const RATES: Uuid = uuid!("00000000-0000-8000-8000-0000000007a7");
 
 impl Event {
     /// The version of the payloads' shapes.
@@ -108,6 +126,9 @@ impl Event {
             Self::OrderCancelled { .. } => "order_cancelled",
             Self::RefundDue { .. } => "refund_due",
             Self::OrderFulfilled { .. } => "order_fulfilled",
+            Self::ProductChanged { .. } => "product_changed",
+            Self::CategoriesChanged => "categories_changed",
+            Self::RatesChanged => "rates_changed",
         }
     }
 
@@ -124,6 +145,9 @@ impl Event {
             | Self::OrderPaymentFailed { .. }
             | Self::OrderCancelled { .. }
             | Self::OrderFulfilled { .. } => &[Queue::Mail],
+            Self::ProductChanged { .. } | Self::CategoriesChanged | Self::RatesChanged => {
+                &[Queue::Catalogue]
+            }
         }
     }
 }
@@ -198,10 +222,13 @@ mod tests {
                 provider_event_id: "evt_1".into(),
             },
             Event::OrderPaid { order_id: id },
+            Event::ProductChanged { product_id: id },
+            Event::CategoriesChanged,
         ];
         for event in events {
             let json = serde_json::to_value(&event).unwrap();
             assert_eq!(json["type"], event.type_name());
+            assert_eq!(Event::deserialize(&json).unwrap(), event);
         }
     }
 

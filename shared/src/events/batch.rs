@@ -1,7 +1,7 @@
 //! Runs a handler over a batch of SQS messages, each decoded and failing by itself.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::FutureExt;
@@ -60,12 +60,16 @@ where
         )
         .await
         {
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier = request_id;
-            response.batch_item_failures.push(failure);
+            response.batch_item_failures.push(failed_item(request_id));
         }
     }
     response
+}
+
+pub(super) fn failed_item(message_id: String) -> BatchItemFailure {
+    let mut failure = BatchItemFailure::default();
+    failure.item_identifier = message_id;
+    failure
 }
 
 /// Whether the message is done with.
@@ -85,16 +89,25 @@ where
         .catch_unwind()
         .await
         .unwrap_or(Err(Failure::Panicked));
-    if let Err(error) = &result {
+    log(message, &event_type, &result, started.elapsed());
+    result.is_ok()
+}
+
+pub(super) fn log(
+    message: &SqsMessage,
+    event_type: &str,
+    result: &Result<(), Failure>,
+    duration: Duration,
+) {
+    if let Err(error) = result {
         log_failure(message, error);
     }
     telemetry::message(telemetry::Message {
         message_id: message.message_id.as_deref().unwrap_or_default(),
-        event_type: &event_type,
+        event_type,
         outcome: if result.is_ok() { "done" } else { "again" },
-        duration: started.elapsed(),
+        duration,
     });
-    result.is_ok()
 }
 
 fn log_failure(message: &SqsMessage, failure: &Failure) {

@@ -48,7 +48,7 @@ const ROUTES: [Route; 2] = [
 ];
 
 /// A complete configuration for a function that reaches nothing.
-const UNREACHED: [(&str, &str); 14] = [
+const UNREACHED: [(&str, &str); 15] = [
     ("STAGE", STAGE),
     ("DB_HOSTS", "127.0.0.1:1"),
     ("DB_SSLMODE", "disable"),
@@ -58,6 +58,7 @@ const UNREACHED: [(&str, &str); 14] = [
     ("SESSIONS_TABLE", "sessions"),
     ("ORDERS_QUEUE_URL", "http://127.0.0.1:1/orders"),
     ("MAIL_QUEUE_URL", "http://127.0.0.1:1/mail"),
+    ("CATALOGUE_QUEUE_URL", "http://127.0.0.1:1/catalogue"),
     ("MEDIA_BUCKET", "media"),
     ("CATALOGUE_BUCKET", "catalogue"),
     ("MEDIA_BASE_URL", "http://127.0.0.1:1/media"),
