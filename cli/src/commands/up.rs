@@ -4,7 +4,7 @@ use crate::emulator;
 use crate::progress::Progress;
 use crate::steps::accounts::Accounts;
 use crate::steps::{
-    accounts, build, database, deploy, lock, machine, samples, secrets, services, summary,
+    accounts, build, catalogue, database, deploy, lock, machine, samples, secrets, services, summary,
 };
 use anyhow::Result;
 use local::{Stack, tools};
@@ -62,6 +62,11 @@ pub(crate) async fn bring_up(stack: &Stack, progress: &Progress) -> Result<Accou
     progress
         .step("sample shop", async |step| {
             Ok(((), samples::seed(stack, writer, &accounts, step).await?))
+        })
+        .await?;
+    progress
+        .step("catalogue in S3", async |step| {
+            Ok(((), catalogue::complete(stack, step).await?))
         })
         .await?;
     Ok(accounts)

@@ -2,6 +2,7 @@
 
 pub(crate) mod accounts;
 pub(crate) mod build;
+pub(crate) mod catalogue;
 pub(crate) mod database;
 pub(crate) mod deploy;
 pub(crate) mod lock;

@@ -6,10 +6,10 @@
 use shared::domain::catalogue::{ByteSize, CatalogueError, MediaType, OutOfLimits};
 use shared::http::ApiError;
 use shared::state::AppState;
-use shared::store::images::Announced;
-use shared::store::{database, images};
+use shared::store::images::{self, Announced};
 
 use crate::images::upload_key;
+use crate::products::commit_change;
 
 /// Shows the announced picture if what was uploaded really is that picture.
 ///
@@ -44,9 +44,7 @@ pub async fn complete_image(state: &AppState, announced: &Announced) -> Result<(
         .await?;
     let mut tx = state.database.begin().await?;
     images::complete(&mut tx, announced.id).await?;
-    database::commit(tx).await?;
-    state.reads.expire();
-    Ok(())
+    commit_change(state, tx, announced.product_id).await
 }
 
 fn refused(reason: OutOfLimits) -> ApiError {

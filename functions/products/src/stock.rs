@@ -8,13 +8,12 @@ use shared::domain::idempotency::IdempotencyKey;
 use shared::http::idempotency::{Answer, answer_before, fingerprint};
 use shared::http::{ApiError, Json, Path, Problem, Seller};
 use shared::state::AppState;
-use shared::store::database;
 use shared::store::idempotency::{self, Scope};
 use shared::store::stock::{self, Adjustment};
 use utoipa::ToSchema;
 
 use crate::ownership::may_change;
-use crate::products::id;
+use crate::products::{commit_change, id};
 use crate::views::StockView;
 
 /// The largest change at once; more is a slip of the finger.
@@ -82,8 +81,7 @@ pub async fn post_stock_adjustment(
     let stock = stock::adjust(&mut tx, adjustment).await?;
     let answer = Answer::json(StatusCode::OK, &StockView::from(stock))?;
     idempotency::finish(&mut tx, &scope, answer.saved()).await?;
-    database::commit(tx).await?;
-    state.reads.expire();
+    commit_change(&state, tx, product).await?;
     Ok(answer)
 }
 

@@ -153,7 +153,6 @@ mod tests {
     }
 
     #[tokio::test]
-    #[expect(clippy::panic, reason = "A defect is what this is about.")]
     async fn event_with_a_defect_keeps_no_other_waiting() {
         let handle = |event: &Event| match number(event) {
             2 => panic!("a defect"),

@@ -180,13 +180,17 @@ impl LastGood {
         self.read(keys::CATEGORIES.to_owned()).await
     }
 
-    /// How far it was compared with the database.
+    /// How far it was compared with the database. What cannot be understood was
+    /// not compared.
     ///
     /// # Errors
-    /// The store is away, or holds something else.
+    /// The store is away.
     pub async fn walk(&self) -> Result<Walk, LastGoodError> {
-        let walk = self.read(keys::WALK.to_owned()).await?;
-        Ok(walk.map(|walk| walk.value).unwrap_or_default())
+        match self.read(keys::WALK.to_owned()).await {
+            Ok(walk) => Ok(walk.map(|walk| walk.value).unwrap_or_default()),
+            Err(LastGoodError::Unreadable { .. }) => Ok(Walk::default()),
+            Err(error) => Err(error),
+        }
     }
 
     async fn completed_at(&self) -> Result<OffsetDateTime, LastGoodError> {
