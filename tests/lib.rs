@@ -18,4 +18,4 @@ pub mod state;
 
 pub use database::TestDatabase;
 pub use stack::{Account, Stack};
-pub use state::state;
+pub use state::{state, state_on, state_with};
