@@ -23,4 +23,4 @@ pub use database::TestDatabase;
 pub use faults::Fault;
 pub use queue::TestQueue;
 pub use stack::{Account, Stack};
-pub use state::state;
+pub use state::{state, state_on};

@@ -1,5 +1,6 @@
 //! The local stack that whole flows run against.
 
+use reqwest::{Method, RequestBuilder};
 use serde::Deserialize;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -141,22 +142,26 @@ impl Stack {
     /// # Panics
     /// The function is not deployed.
     pub async fn environment(&self, function: &str) -> BTreeMap<String, String> {
-        // The emulator looks only at whose key it is, so the request carries a name and no signature.
-        let identity = format!(
-            "AWS4-HMAC-SHA256 Credential={}/20260101/{}/lambda/aws4_request, SignedHeaders=host, Signature=0",
-            local::aws::ACCESS_KEY,
-            local::aws::REGION
-        );
-        let url = format!(
-            "{}/2015-03-31/functions/holdfast-{}-{function}/configuration",
-            self.aws_endpoint_url,
+        let path = format!(
+            "/2015-03-31/functions/holdfast-{}-{function}/configuration",
             local::stack::STAGE
         );
-        let request = reqwest::Client::new()
-            .get(url)
-            .header("authorization", identity);
+        let request = self.aws("lambda", Method::GET, &path);
         let answer = request.send().await.unwrap().error_for_status().unwrap();
         let answer: Value = answer.json().await.unwrap();
         serde_json::from_value(answer["Environment"]["Variables"].clone()).unwrap()
+    }
+
+    /// A request to a service of the emulator.
+    pub fn aws(&self, service: &str, method: Method, path: &str) -> RequestBuilder {
+        // The emulator looks only at whose key it is, so the request carries a name and no signature.
+        let identity = format!(
+            "AWS4-HMAC-SHA256 Credential={}/20260101/{}/{service}/aws4_request, SignedHeaders=host, Signature=0",
+            local::aws::ACCESS_KEY,
+            local::aws::REGION
+        );
+        reqwest::Client::new()
+            .request(method, format!("{}{path}", self.aws_endpoint_url))
+            .header("authorization", identity)
     }
 }

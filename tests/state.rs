@@ -5,6 +5,7 @@ use crate::{Stack, TestDatabase};
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
+use reqwest::Method;
 use shared::config::Config;
 use shared::state::AppState;
 use std::cell::RefCell;
@@ -20,18 +21,35 @@ thread_local! {
 pub const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// Builds the state of a function as it is deployed to the running stack: its secrets, tables,
-/// queues and database login. Only the database is fresh, and read from the primary.
+/// queues and database login. Only the database is fresh, and read from the primary; and so is
+/// the catalogue in S3, which is made of it.
 ///
 /// # Panics
 /// The stack does not run, or the function is not deployed.
 pub async fn state(function: &str) -> AppState {
     let database = TestDatabase::create().await;
-    let name = database.name().to_owned();
+    let state = state_on(function, &database).await;
     KEPT.with_borrow_mut(|kept| kept.push(database));
-    let primary = &Stack::running().database["primary"];
+    state
+}
+
+/// The same on a database that is there already.
+///
+/// # Panics
+/// As [`state`].
+pub async fn state_on(function: &str, database: &TestDatabase) -> AppState {
+    let stack = Stack::running();
+    let bucket = database.name().replace('_', "-");
+    let made = stack.aws("s3", Method::PUT, &format!("/{bucket}"));
+    let _ = made.send().await.unwrap().error_for_status().unwrap();
+    let primary = &stack.database["primary"];
     // A standby may not have heard of the new database yet.
     let host = format!("{}:{}", primary.host, primary.port);
-    Changed::new().with("DB_NAME", &name).with("DB_HOSTS", &host).state(function).await
+    let changed = Changed::new()
+        .with("DB_NAME", database.name())
+        .with("DB_HOSTS", &host)
+        .with("CATALOGUE_BUCKET", &bucket);
+    changed.state(function).await
 }
 
 /// What is different from the deployed function.

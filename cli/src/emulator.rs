@@ -104,6 +104,56 @@ pub(crate) async fn variables(stack: &Stack, function: &str) -> Result<BTreeMap<
     Ok(configuration.environment.variables)
 }
 
+/// How many messages a queue holds, those that somebody works on included.
+///
+/// # Errors
+/// The emulator is away or refuses.
+pub(crate) async fn queued(stack: &Stack, queue_url: &str) -> Result<u64> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Answer {
+        attributes: BTreeMap<String, String>,
+    }
+    let counts = [
+        "ApproximateNumberOfMessages",
+        "ApproximateNumberOfMessagesNotVisible",
+    ];
+    let input = serde_json::json!({ "QueueUrl": queue_url, "AttributeNames": counts });
+    let request = post(stack, "sqs", "/")
+        .header("x-amz-target", "AmazonSQS.GetQueueAttributes")
+        .header("content-type", "application/x-amz-json-1.0");
+    let (status, text) = send(request.body(input.to_string())).await?;
+    if !status.is_success() {
+        bail!("The emulator does not count {queue_url}: {text}");
+    }
+    let answer: Answer = serde_json::from_str(&text)?;
+    counts
+        .iter()
+        .filter_map(|count| answer.attributes.get(*count))
+        .map(|count| count.parse::<u64>().context("A count is no number."))
+        .sum()
+}
+
+/// Runs a deployed function once; what it answers, or nothing while it may not run beside itself.
+///
+/// # Errors
+/// The emulator is away, or the function failed.
+pub(crate) async fn invoke(stack: &Stack, function: &str) -> Result<Option<Value>> {
+    let path = format!("/2015-03-31/functions/{function}/invocations");
+    let answer = post(stack, "lambda", &path).body("{}").send().await;
+    let answer = answer.context(AWAY)?;
+    let (status, failed) = (
+        answer.status(),
+        answer.headers().contains_key("x-amz-function-error"),
+    );
+    let text = answer.text().await?;
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => Ok(None),
+        _ if failed || !status.is_success() => bail!("{function} failed: {text}"),
+        _ => Ok(Some(serde_json::from_str(&text)?)),
+    }
+}
+
 /// Reads one of the emulator's own pages.
 ///
 /// # Errors

@@ -52,6 +52,8 @@ pub struct Config {
     pub orders_queue_url: String,
     /// The queue of mail.
     pub mail_queue_url: String,
+    /// The queue of what the last-good catalogue must follow.
+    pub catalogue_queue_url: String,
     /// Pictures.
     pub media: MediaConfig,
     /// The bucket of the last-good catalogue.
@@ -209,6 +211,7 @@ impl Config {
         let queues = (
             reader.text("ORDERS_QUEUE_URL"),
             reader.text("MAIL_QUEUE_URL"),
+            reader.text("CATALOGUE_QUEUE_URL"),
         );
         let catalogue_bucket = reader.text("CATALOGUE_BUCKET");
         let cache_ttl = reader.number("GW_CACHE_TTL", 30);
@@ -232,6 +235,7 @@ impl Config {
             intents_table: intents_table?,
             orders_queue_url: queues.0?,
             mail_queue_url: queues.1?,
+            catalogue_queue_url: queues.2?,
             media: media?,
             catalogue_bucket: catalogue_bucket?,
             shop: shop?,

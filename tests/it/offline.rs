@@ -31,6 +31,7 @@ pub(crate) fn state(endpoint: &str, variables: &[(&str, &str)]) -> AppState {
         ("LIMITS_TABLE", "limits"),
         ("ORDERS_QUEUE_URL", "http://127.0.0.1:9/orders"),
         ("MAIL_QUEUE_URL", "http://127.0.0.1:9/mail"),
+        ("CATALOGUE_QUEUE_URL", "http://127.0.0.1:9/catalogue"),
         ("MEDIA_BUCKET", "media"),
         ("CATALOGUE_BUCKET", "catalogue"),
         ("MEDIA_BASE_URL", "http://127.0.0.1:9/media"),

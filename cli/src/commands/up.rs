@@ -5,7 +5,7 @@ use crate::progress::Progress;
 use crate::steps::accounts::Accounts;
 use crate::steps::deploy::Limits;
 use crate::steps::{
-    accounts, build, database, deploy, lock, machine, samples, secrets, services, summary,
+    accounts, build, catalogue, database, deploy, lock, machine, samples, secrets, services, summary,
 };
 use anyhow::Result;
 use clap::Args;
@@ -83,6 +83,11 @@ pub(crate) async fn bring_up(stack: &Stack, progress: &Progress) -> Result<Accou
     progress
         .step("sample shop", async |step| {
             Ok(((), samples::seed(stack, writer, &accounts, step).await?))
+        })
+        .await?;
+    progress
+        .step("catalogue in S3", async |step| {
+            Ok(((), catalogue::complete(stack, step).await?))
         })
         .await?;
     Ok(accounts)

@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod budget;
 pub(crate) mod build;
+pub(crate) mod catalogue;
 pub(crate) mod database;
 pub(crate) mod deploy;
 pub(crate) mod lock;

@@ -6,11 +6,14 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::domain::address::Country;
+use shared::domain::events::{Event, RATES};
 use shared::domain::money::{Currency, Money};
+use shared::events;
 use shared::http::{Admin, ApiError, Json, Problem};
 use shared::state::AppState;
 use shared::store::audit::{self, Entry};
-use shared::store::database;
+use shared::store::database::{self, Tx};
+use shared::store::outbox;
 use shared::store::rates::{self, ShippingRow, TaxRow};
 use uuid::Uuid;
 
@@ -110,7 +113,7 @@ pub(crate) async fn put_shipping_rates(
     let mut tx = state.database.begin().await?;
     rates::replace_shipping(&mut tx, &rows).await?;
     audit::record(&mut tx, &replaced(admin.id(), "shipping-rates", &table)).await?;
-    database::commit(tx).await?;
+    commit_change(&state, tx).await?;
     Ok(Json(table))
 }
 
@@ -165,8 +168,16 @@ pub(crate) async fn put_tax_rates(
     let mut tx = state.database.begin().await?;
     rates::replace_tax(&mut tx, &rows).await?;
     audit::record(&mut tx, &replaced(admin.id(), "tax-rates", &table)).await?;
-    database::commit(tx).await?;
+    commit_change(&state, tx).await?;
     Ok(Json(table))
+}
+
+/// Commits a change of the rates, and tells who keeps them.
+async fn commit_change(state: &AppState, mut tx: Tx) -> Result<(), ApiError> {
+    outbox::add(&mut tx, RATES, &Event::RatesChanged).await?;
+    database::commit(tx).await?;
+    events::publish(state, RATES).await;
+    Ok(())
 }
 
 fn replaced<T: Serialize>(actor: Uuid, subject: &'static str, table: &Table<T>) -> Entry<'static> {

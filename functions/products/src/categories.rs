@@ -7,11 +7,15 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Deserializer, Serialize};
 use shared::domain::catalogue::{CatalogueError, Slug, Title};
+use shared::domain::events::{CATEGORIES, Event};
 use shared::domain::ids;
-use shared::http::{Admin, ApiError, BASE_PATH, Json, Path, Problem, Representation};
+use shared::events;
+use shared::http::{Admin, ApiError, BASE_PATH, Json, LastGoodRead, Path, Problem, Representation};
 use shared::state::AppState;
 use shared::store::categories::{self, CategoryChange, CategoryRow};
-use shared::store::database;
+use shared::store::database::{self, Tx};
+use shared::store::last_good::LastGoodError;
+use shared::store::outbox;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -99,14 +103,26 @@ pub async fn list_categories(
         } else {
             state.database.read(all).await?
         };
-        Representation::of(&CategoryTree {
-            items: tree(rows, None),
+        represent(rows)
+    };
+    let last_good = async || {
+        let found = state.last_good.categories().await;
+        let found = found.map_err(ApiError::unavailable)?;
+        let found = found.ok_or_else(|| ApiError::unavailable(LastGoodError::Incomplete))?;
+        Ok(LastGoodRead {
+            representation: represent(found.value)?,
+            written_at: found.written_at,
         })
     };
     state
         .reads
-        .answer("categories".to_owned(), &headers, read)
+        .answer("categories".to_owned(), &headers, read, last_good)
         .await
+}
+
+fn represent(rows: Vec<CategoryRow>) -> Result<Representation, ApiError> {
+    let items = tree(rows, None);
+    Representation::of(&CategoryTree { items })
 }
 
 /// Makes a category.
@@ -146,8 +162,7 @@ pub async fn post_category(
         Ok::<_, ApiError>(row)
     });
     let row = inserted.await?;
-    database::commit(tx).await?;
-    state.reads.expire();
+    commit_change(&state, tx).await?;
     let location = format!("{BASE_PATH}/categories/{}", row.slug);
     let view = CategoryView {
         slug: row.slug,
@@ -202,8 +217,7 @@ pub async fn patch_category(
         Ok::<_, ApiError>((id, categories::all(&mut *tx).await?))
     });
     let (id, rows) = changed.await?;
-    database::commit(tx).await?;
-    state.reads.expire();
+    commit_change(&state, tx).await?;
     let row = rows
         .iter()
         .find(|row| row.id == id)
@@ -215,6 +229,15 @@ pub async fn patch_category(
         title: row.title,
         children,
     }))
+}
+
+/// Commits a change of the tree, and tells who keeps it.
+async fn commit_change(state: &AppState, mut tx: Tx) -> Result<(), ApiError> {
+    outbox::add(&mut tx, CATEGORIES, &Event::CategoriesChanged).await?;
+    database::commit(tx).await?;
+    state.reads.expire();
+    events::publish(state, CATEGORIES).await;
+    Ok(())
 }
 
 /// The tree below `top`, in the rows' order.

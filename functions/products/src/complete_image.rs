@@ -6,10 +6,11 @@
 use shared::domain::catalogue::{ByteSize, CatalogueError, MediaType, OutOfLimits};
 use shared::http::ApiError;
 use shared::state::AppState;
-use shared::store::images::Announced;
-use shared::store::{database, images};
+use shared::store::database;
+use shared::store::images::{self, Announced};
 
 use crate::images::upload_key;
+use crate::products::commit_change;
 
 /// Shows the announced picture if what was uploaded really is that picture.
 ///
@@ -45,9 +46,7 @@ pub async fn complete_image(state: &AppState, announced: &Announced) -> Result<(
     let mut tx = state.database.begin().await?;
     let completed = async { Ok(images::complete(&mut tx, announced.id).await?) };
     database::within::<_, ApiError>(completed).await?;
-    database::commit(tx).await?;
-    state.reads.expire();
-    Ok(())
+    commit_change(state, tx, announced.product_id).await
 }
 
 fn refused(reason: OutOfLimits) -> ApiError {

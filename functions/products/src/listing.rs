@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use shared::domain::catalogue::{Slug, Sort};
 use shared::domain::flags::Flag;
 use shared::http::idempotency::fingerprint;
-use shared::http::{ApiError, Kind, Page, PageQuery, Problem, Query, Representation};
+use shared::http::{ApiError, Kind, LastGoodRead, Page, PageQuery, Problem, Query, Representation};
 use shared::state::AppState;
 use shared::store::listing::{self, Place, Wanted};
 use shared::store::products::Card;
@@ -71,35 +71,51 @@ pub async fn list_products(
     }
     // Of what was understood, so that made-up parameters do not get past the cache.
     let key = format!("products?{filters:?}{page:?}");
-    let read = async || {
+    let understand = || {
         let list = filters.list()?;
-        let wanted = wanted(filters, &page, &list)?;
-        Representation::of(&read_page(&state, &wanted, &list).await?)
+        Ok::<_, ApiError>((wanted(&filters, &page, &list)?, list))
     };
-    state.reads.answer(key, &headers, read).await
+    let read = async || {
+        let (wanted, list) = understand()?;
+        represent(&state, read_page(&state, &wanted).await?, &wanted, &list)
+    };
+    let last_good = async || {
+        let (wanted, list) = understand()?;
+        let found = state.last_good.list(&wanted).await;
+        let found = found.map_err(ApiError::unavailable)?;
+        Ok(LastGoodRead {
+            representation: represent(&state, found.value, &wanted, &list)?,
+            written_at: found.written_at,
+        })
+    };
+    state.reads.answer(key, &headers, read, last_good).await
 }
 
-async fn read_page(
-    state: &AppState,
-    wanted: &Wanted,
-    list: &str,
-) -> Result<Page<ProductItem>, ApiError> {
+async fn read_page(state: &AppState, wanted: &Wanted) -> Result<Vec<(Place, Card)>, ApiError> {
     let read = |pool| async move { listing::page(&pool, wanted).await };
-    let rows = if state.reads.wrote_recently() {
+    Ok(if state.reads.wrote_recently() {
         state.database.read_own(read).await?
     } else {
         state.database.read(read).await?
-    };
+    })
+}
+
+fn represent(
+    state: &AppState,
+    rows: Vec<(Place, Card)>,
+    wanted: &Wanted,
+    list: &str,
+) -> Result<Representation, ApiError> {
     let limit = usize::try_from(wanted.limit - 1).unwrap_or_default();
     let end = |(place, _): &(Place, Card)| Position {
         list,
         place: place.clone(),
     };
     let page = Page::cut(rows, limit, end)?;
-    Ok(page.map(|(_, card)| ProductItem::of(card, &state.config)))
+    Representation::of(&page.map(|(_, card)| ProductItem::of(card, &state.config)))
 }
 
-fn wanted(filters: Filters, page: &PageQuery, list: &str) -> Result<Wanted, ApiError> {
+fn wanted(filters: &Filters, page: &PageQuery, list: &str) -> Result<Wanted, ApiError> {
     let sort = filters.sort();
     for (name, price) in [
         ("min_price", filters.min_price),
@@ -131,7 +147,7 @@ fn wanted(filters: Filters, page: &PageQuery, list: &str) -> Result<Wanted, ApiE
     }
     Ok(Wanted {
         words: filters.q.as_deref().map(words).transpose()?,
-        category: filters.category,
+        category: filters.category.clone(),
         price_min: filters.min_price,
         price_max: filters.max_price,
         in_stock: filters.in_stock,
@@ -225,7 +241,7 @@ mod tests {
         };
         let ask = |filters: Filters| {
             let list = filters.list().unwrap();
-            wanted(filters, &page(&cursor), &list)
+            wanted(&filters, &page(&cursor), &list)
         };
         assert!(ask(filters(None)).is_ok());
         assert_eq!(

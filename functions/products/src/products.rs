@@ -5,12 +5,15 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use shared::domain::accounts::Role;
 use shared::domain::catalogue::{Slug, Status};
+use shared::domain::events::Event;
 use shared::domain::ids;
+use shared::events;
 use shared::http::{
-    Anyone, ApiError, BASE_PATH, IfMatch, Json, Path, Problem, Representation, Seller, User,
+    Anyone, ApiError, BASE_PATH, IfMatch, Json, LastGoodRead, Path, Problem, Representation, Seller, User,
 };
 use shared::state::AppState;
-use shared::store::database;
+use shared::store::database::{self, Tx};
+use shared::store::outbox;
 use shared::store::products::{self, Change, Held, PageRow, ProductKey};
 use shared::store::variants::{self, Variant};
 use uuid::Uuid;
@@ -48,7 +51,12 @@ pub async fn get_product(
             let kept = format!("page/{product}");
             state
                 .reads
-                .answer(kept, &headers, async || public_page(&state, &key).await)
+                .answer(
+                    kept,
+                    &headers,
+                    async || public_page(&state, &key).await,
+                    async || last_good_page(&state, &key).await,
+                )
                 .await?
         }
     };
@@ -110,8 +118,8 @@ async fn make(
         Ok::<_, ApiError>(products::page(&mut *tx, &ProductKey::Id(product.id)).await?)
     });
     let page = inserted.await?;
-    database::commit(tx).await?;
-    written(state, page)
+    commit_change(state, tx, product.id).await?;
+    represent(state, page.ok_or_else(ApiError::not_found)?)
 }
 
 /// Changes a product.
@@ -158,11 +166,12 @@ pub async fn patch_product(
         if let Some(variants) = &variants {
             variants::replace(&mut tx, held.id, variants).await?;
         }
-        Ok::<_, ApiError>(products::page(&mut *tx, &ProductKey::Id(held.id)).await?)
+        let page = products::page(&mut *tx, &ProductKey::Id(held.id)).await?;
+        Ok::<_, ApiError>(page.ok_or_else(ApiError::not_found)?)
     });
     let page = changed.await?;
-    database::commit(tx).await?;
-    Ok(written(&state, page)?.private(StatusCode::OK))
+    commit_change(&state, tx, page.card.id).await?;
+    Ok(represent(&state, page)?.private(StatusCode::OK))
 }
 
 /// Takes a product off sale for good. Orders keep what they say about it.
@@ -181,7 +190,7 @@ pub async fn delete_product(
     seller: Seller,
 ) -> Result<Response, ApiError> {
     let mut tx = state.database.begin().await?;
-    database::within(async {
+    let deleted = database::within(async {
         let held = products::hold(&mut tx, id(&product)?).await?;
         let held = changeable(held, &seller)?;
         if held.status != Status::Archived {
@@ -191,11 +200,10 @@ pub async fn delete_product(
             };
             products::change(&mut tx, held.id, change).await?;
         }
-        Ok::<_, ApiError>(())
-    })
-    .await?;
-    database::commit(tx).await?;
-    state.reads.expire();
+        Ok::<_, ApiError>(held.id)
+    });
+    let id = deleted.await?;
+    commit_change(&state, tx, id).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
@@ -227,6 +235,16 @@ async fn public_page(state: &AppState, key: &ProductKey) -> Result<Representatio
     represent(state, row.ok_or_else(ApiError::not_found)?)
 }
 
+async fn last_good_page(state: &AppState, key: &ProductKey) -> Result<LastGoodRead, ApiError> {
+    let found = state.last_good.page(key).await;
+    let found = found.map_err(ApiError::unavailable)?;
+    let found = found.ok_or_else(ApiError::not_found)?;
+    Ok(LastGoodRead {
+        representation: represent(state, found.value)?,
+        written_at: found.written_at,
+    })
+}
+
 async fn own_page(
     state: &AppState,
     key: &ProductKey,
@@ -249,10 +267,16 @@ fn changeable(held: Option<Held>, seller: &Seller) -> Result<Held, ApiError> {
     Ok(held)
 }
 
-/// After a commit: what was kept is old, and the writer is shown what was written.
-fn written(state: &AppState, page: Option<PageRow>) -> Result<Representation, ApiError> {
+/// Commits a change of what is shown of a product, and tells who keeps it.
+///
+/// # Errors
+/// The database's.
+pub async fn commit_change(state: &AppState, mut tx: Tx, product_id: Uuid) -> Result<(), ApiError> {
+    outbox::add(&mut tx, product_id, &Event::ProductChanged { product_id }).await?;
+    database::commit(tx).await?;
     state.reads.expire();
-    represent(state, page.ok_or_else(ApiError::not_found)?)
+    events::publish(state, product_id).await;
+    Ok(())
 }
 
 fn represent(state: &AppState, row: PageRow) -> Result<Representation, ApiError> {

@@ -4,17 +4,20 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::domain::catalogue::{Reason, Sku};
+use shared::domain::events::Event;
 use shared::domain::idempotency::IdempotencyKey;
+use shared::events;
 use shared::http::idempotency::{Answer, answer_before, commit, fingerprint};
 use shared::http::{ApiError, Json, Path, Problem, Seller};
 use shared::state::AppState;
 use shared::store::database;
 use shared::store::idempotency::{self, Scope};
+use shared::store::outbox;
 use shared::store::stock::{self, Adjustment};
 use utoipa::ToSchema;
 
 use crate::ownership::may_change;
-use crate::products::id;
+use crate::products::{commit_change, id};
 use crate::views::StockView;
 
 /// The largest change at once; more is a slip of the finger.
@@ -82,12 +85,17 @@ pub async fn post_stock_adjustment(
         let stock = stock::adjust(&mut tx, adjustment).await?;
         let answer = Answer::json(StatusCode::OK, &StockView::from(stock))?;
         idempotency::finish(&mut tx, &scope, answer.saved()).await?;
+        let changed = Event::ProductChanged {
+            product_id: product,
+        };
+        outbox::add(&mut tx, product, &changed).await?;
         Ok::<_, ApiError>(answer)
     });
     let answer = adjusted.await?;
     // One that was given before is in the transaction that stored it.
     let answer = commit(&state, tx, &scope, answer).await?;
     state.reads.expire();
+    events::publish(&state, product).await;
     Ok(answer)
 }
 

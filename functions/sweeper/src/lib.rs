@@ -1,6 +1,8 @@
 //! `sweeper`: every minute, whatever was left over.
 #![recursion_limit = "256"]
 
+mod catalogue;
+
 use lambda_runtime::Error;
 use serde_json::{Value, json};
 use shared::events;
@@ -39,15 +41,31 @@ pub async fn run(state: AppState) -> Result<Value, Error> {
 }
 
 fn report(jobs: [(&'static str, Result<usize, OperationError>); 5]) -> Result<Value, Error> {
+    // After these, because it may take its time.
+    let catalogue = catalogue::compare(&state).await;
+    report(vec![
+        ("payments", counted(payments)),
+        ("refunds", counted(refunds)),
+        ("reservations", counted(reservations)),
+        ("events", counted(events)),
+        ("catalogue", catalogue),
+    ])
+}
+
+fn counted(result: Result<usize, OperationError>) -> Result<Value, Error> {
+    Ok(result?.into())
+}
+
+fn report(jobs: Vec<(&'static str, Result<Value, Error>)>) -> Result<Value, Error> {
     let mut done = json!({});
     let mut failed = Vec::new();
     for (job, result) in jobs {
         match result {
-            Ok(count) => done[job] = count.into(),
+            Ok(count) => done[job] = count,
             Err(error) => {
                 tracing::error!(
                     job,
-                    error = shared::telemetry::chain(&error),
+                    error = shared::telemetry::chain(error.as_ref()),
                     "the job failed"
                 );
                 failed.push(job);

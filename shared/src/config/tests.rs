@@ -16,6 +16,7 @@ pub(crate) fn complete() -> BTreeMap<String, String> {
         ("LIMITS_TABLE", "limits"),
         ("ORDERS_QUEUE_URL", "http://127.0.0.1/orders"),
         ("MAIL_QUEUE_URL", "http://127.0.0.1/mail"),
+        ("CATALOGUE_QUEUE_URL", "http://127.0.0.1/catalogue"),
         ("MEDIA_BUCKET", "media"),
         ("CATALOGUE_BUCKET", "catalogue"),
         ("MEDIA_BASE_URL", "http://127.0.0.1/media"),

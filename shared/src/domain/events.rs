@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
-use uuid::Uuid;
+use uuid::{Uuid, uuid};
 
 use super::intent::RejectionReason;
 
@@ -14,6 +14,8 @@ pub enum Queue {
     Orders,
     /// Mail; read by `mailer`.
     Mail,
+    /// What the last-good catalogue must follow; read by `projector`.
+    Catalogue,
 }
 
 impl Queue {
@@ -22,12 +24,13 @@ impl Queue {
         match self {
             Self::Orders => "orders",
             Self::Mail => "mail",
+            Self::Catalogue => "catalogue",
         }
     }
 
     /// The queue of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Orders, Self::Mail]
+        [Self::Orders, Self::Mail, Self::Catalogue]
             .into_iter()
             .find(|queue| queue.name() == name)
     }
@@ -113,7 +116,22 @@ pub enum Event {
         /// The shipment.
         fulfilment_id: Uuid,
     },
+    /// What is shown of a product changed, or whether it is shown at all.
+    ProductChanged {
+        /// The product.
+        product_id: Uuid,
+    },
+    /// The tree of categories changed.
+    CategoriesChanged,
+    /// Shipping or tax rates changed.
+    RatesChanged,
 }
+
+/// What [`Event::CategoriesChanged`] is about.
+pub const CATEGORIES: Uuid = uuid!("00000000-0000-8000-8000-0000000ca7e6");
+
+/// What [`Event::RatesChanged`] is about.
+pub const RATES: Uuid = uuid!("00000000-0000-8000-8000-0000000007a7");
 
 impl Event {
     /// The version of the payloads' shapes.
@@ -135,6 +153,9 @@ impl Event {
             Self::OrderNeedsAuthentication { .. } => "order_needs_authentication",
             Self::RefundDue { .. } => "refund_due",
             Self::OrderFulfilled { .. } => "order_fulfilled",
+            Self::ProductChanged { .. } => "product_changed",
+            Self::CategoriesChanged => "categories_changed",
+            Self::RatesChanged => "rates_changed",
         }
     }
 
@@ -154,6 +175,9 @@ impl Event {
             | Self::OrderRejected { .. }
             | Self::OrderNeedsAuthentication { .. }
             | Self::OrderFulfilled { .. } => &[Queue::Mail],
+            Self::ProductChanged { .. } | Self::CategoriesChanged | Self::RatesChanged => {
+                &[Queue::Catalogue]
+            }
         }
     }
 }
@@ -238,10 +262,13 @@ mod tests {
                 skus: Vec::new(),
             },
             Event::OrderNeedsAuthentication { order_id: id },
+            Event::ProductChanged { product_id: id },
+            Event::CategoriesChanged,
         ];
         for event in events {
             let json = serde_json::to_value(&event).unwrap();
             assert_eq!(json["type"], event.type_name());
+            assert_eq!(Event::deserialize(&json).unwrap(), event);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Runs a handler over a batch of SQS messages, each decoded and failing by itself.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::FutureExt;
@@ -43,12 +43,16 @@ where
         )
         .await
         {
-            let mut failure = BatchItemFailure::default();
-            failure.item_identifier = request_id;
-            response.batch_item_failures.push(failure);
+            response.batch_item_failures.push(failed_item(request_id));
         }
     }
     response
+}
+
+pub(super) fn failed_item(message_id: String) -> BatchItemFailure {
+    let mut failure = BatchItemFailure::default();
+    failure.item_identifier = message_id;
+    failure
 }
 
 /// Whether the message is done with.
@@ -72,7 +76,18 @@ where
         .catch_unwind()
         .await
         .unwrap_or(Err(Failure::Panicked));
-    let outcome = match &result {
+    conclude(queues, message, &event_type, &result, started.elapsed()).await
+}
+
+/// Logs what became of a message, and disposes of one that failed. Whether it is done with.
+pub(super) async fn conclude(
+    queues: &Queues,
+    message: &SqsMessage,
+    event_type: &str,
+    result: &Result<(), Failure>,
+    duration: Duration,
+) -> bool {
+    let outcome = match result {
         Ok(()) => "done",
         Err(failure) => {
             log_failure(message, failure);
@@ -84,9 +99,9 @@ where
     };
     telemetry::message(telemetry::Message {
         message_id: message.message_id.as_deref().unwrap_or_default(),
-        event_type: &event_type,
+        event_type,
         outcome,
-        duration: started.elapsed(),
+        duration,
     });
     outcome != "again"
 }

@@ -2,16 +2,14 @@
 
 mod batch;
 mod failure;
+mod nudge;
 mod outbox;
+mod together;
 mod warm_up;
 
 pub use batch::{handle_batch, serve_batches, serve_schedule};
 pub use failure::Failure;
-mod nudge;
-mod outbox;
-mod warm_up;
-
-pub use batch::{Failure, handle_batch, serve_batches, serve_schedule};
 pub use nudge::nudge;
 pub use outbox::{publish, sweep};
+pub use together::{handle_together, serve_together};
 pub use warm_up::WarmUp;

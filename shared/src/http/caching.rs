@@ -1,19 +1,24 @@
 //! Reads that many callers share, kept in process: one reader per key at a time,
-//! fresh for a while, and served beyond that only while nothing newer can be had.
+//! fresh for a while. While the database is away they come from the last-good
+//! catalogue, and from what is still kept here only when that is away as well.
 
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use moka::Entry;
 use moka::future::Cache;
 use moka::ops::compute::{CompResult, Op};
 use time::OffsetDateTime;
 
 use super::{ApiError, Kind, Representation};
 use crate::clock;
-use crate::resilience::policies::{LAST_GOOD_KEPT, READ_AGAIN_AFTER, REPLICA_LAG};
+use crate::resilience::policies::{
+    LAST_GOOD_FRESH, LAST_GOOD_KEPT, READ_AGAIN_AFTER, READ_AGAIN_AFTER_MAX, READ_PATIENCE,
+    REPLICA_LAG,
+};
 
 /// All kept bodies together. An environment has 256 MB.
 const KEPT_BYTES_MAX: u64 = 24 * 1024 * 1024;
@@ -23,9 +28,26 @@ const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 #[derive(Debug, Clone)]
 struct Kept {
     representation: Representation,
+    origin: Origin,
     read_at: OffsetDateTime,
     /// Which of our own writes it was read after.
     generation: u64,
+}
+
+/// Where a kept read is from.
+#[derive(Debug, Clone, Copy)]
+enum Origin {
+    Database,
+    LastGood { written_at: OffsetDateTime },
+}
+
+/// A read of the last-good catalogue.
+#[derive(Debug, Clone)]
+pub struct LastGoodRead {
+    /// What is sent.
+    pub representation: Representation,
+    /// When it was written there.
+    pub written_at: OffsetDateTime,
 }
 
 /// How a representation was come by.
@@ -44,6 +66,7 @@ pub struct ReadCache {
     generation: AtomicU64,
     written_at: AtomicI64,
     failed_at: AtomicI64,
+    failures: AtomicU32,
 }
 
 impl ReadCache {
@@ -69,6 +92,7 @@ impl ReadCache {
             generation: AtomicU64::new(0),
             written_at: AtomicI64::new(0),
             failed_at: AtomicI64::new(0),
+            failures: AtomicU32::new(0),
         }
     }
 
@@ -85,8 +109,9 @@ impl ReadCache {
         is_within(&self.written_at, REPLICA_LAG)
     }
 
-    /// Answers with what is kept under `key`, or with what `read` gives. Of many
-    /// callers of one key, one reads and the others wait for it.
+    /// Answers with what is kept under `key`, or with what `read` gives or, while
+    /// that is away, `last_good`. Of many callers of one key, one reads and the
+    /// others wait for it.
     ///
     /// # Errors
     /// What `read` failed with, when there is nothing to serve instead. A thing
@@ -96,26 +121,19 @@ impl ReadCache {
         key: String,
         request: &HeaderMap,
         read: impl AsyncFnOnce() -> Result<Representation, ApiError>,
+        last_good: impl AsyncFnOnce() -> Result<LastGoodRead, ApiError>,
     ) -> Result<Response, ApiError> {
-        let last = self.kept.get(&key).await;
-        if let Some(kept) = last.as_ref().filter(|kept| self.is_fresh(kept)) {
-            return Ok(self.respond(kept, Source::Hit, request));
+        if let Some(kept) = self.kept.get(&key).await
+            && let Some(source) = self.as_it_is(&kept)
+        {
+            return Ok(self.respond(&kept, source, request));
         }
-        if let Some(kept) = last.as_ref().filter(|_| self.failed_recently()) {
-            return Ok(self.respond(kept, Source::Stale, request));
-        }
-        match self.refresh(key.clone(), read).await {
+        match self.refresh(key.clone(), read, last_good).await {
             Ok((kept, source)) => Ok(self.respond(&kept, source, request)),
-            Err(error) => match last {
-                Some(kept) if is_away(&error) => {
-                    error.log();
-                    Ok(self.respond(&kept, Source::Stale, request))
-                }
-                _ => {
-                    self.kept.invalidate(&key).await;
-                    Err(error)
-                }
-            },
+            Err(error) => {
+                self.kept.invalidate(&key).await;
+                Err(error)
+            }
         }
     }
 
@@ -123,56 +141,122 @@ impl ReadCache {
         &self,
         key: String,
         read: impl AsyncFnOnce() -> Result<Representation, ApiError>,
+        last_good: impl AsyncFnOnce() -> Result<LastGoodRead, ApiError>,
     ) -> Result<(Kept, Source), ApiError> {
         let result = self
             .kept
             .entry(key)
             .and_try_compute_with(async |present| {
-                if let Some(entry) = present {
-                    // Whoever held this key before may just have read it, or failed to.
-                    if self.is_fresh(entry.value()) {
-                        return Ok(Op::Nop);
-                    }
-                    if self.failed_recently() {
-                        return Err(ApiError::unavailable("a read failed a moment ago"));
-                    }
+                let present = present.map(Entry::into_value);
+                // Whoever held this key before may just have read it.
+                if present.as_ref().and_then(|kept| self.as_it_is(kept)).is_some() {
+                    return Ok(Op::Nop);
                 }
-                let generation = self.generation.load(Ordering::Relaxed);
-                let read_at = clock::now();
-                let representation = read().await.inspect_err(|error| self.note(error))?;
-                Ok::<_, ApiError>(Op::Put(Kept {
-                    representation,
-                    read_at,
-                    generation,
-                }))
+                let away = match self.ask(read).await {
+                    Err(error) if is_away(&error) => error,
+                    result => return result.map(Op::Put),
+                };
+                match self.fall_back(last_good).await {
+                    Err(error) if is_away(&error) && present.is_some() => Ok(Op::Nop),
+                    // What broke first is what the caller is told of.
+                    Err(error) if is_away(&error) => Err(away),
+                    result => result.map(Op::Put),
+                }
             })
             .await?;
         match result {
             CompResult::Inserted(entry) | CompResult::ReplacedWith(entry) => {
-                Ok((entry.into_value(), Source::Miss))
+                let kept = entry.into_value();
+                let source = match kept.origin {
+                    Origin::Database => Source::Miss,
+                    Origin::LastGood { .. } => Source::Stale,
+                };
+                Ok((kept, source))
             }
             CompResult::Unchanged(entry) | CompResult::Removed(entry) => {
-                Ok((entry.into_value(), Source::Hit))
+                let kept = entry.into_value();
+                let source = self.as_it_is(&kept).unwrap_or(Source::Stale);
+                Ok((kept, source))
             }
             CompResult::StillNone(_) => Err(ApiError::internal("nothing was computed")),
         }
     }
 
-    /// While it fails, callers who can be served something do not wait for it again.
-    fn failed_recently(&self) -> bool {
-        is_within(&self.failed_at, READ_AGAIN_AFTER)
+    /// Reads from the database, unless that failed a moment ago.
+    async fn ask(
+        &self,
+        read: impl AsyncFnOnce() -> Result<Representation, ApiError>,
+    ) -> Result<Kept, ApiError> {
+        if self.failed_recently() {
+            return Err(ApiError::unavailable("a read failed a moment ago"));
+        }
+        let generation = self.generation.load(Ordering::Relaxed);
+        let read_at = clock::now();
+        let result = tokio::time::timeout(READ_PATIENCE, read()).await;
+        let result = result.unwrap_or_else(|elapsed| Err(ApiError::unavailable(elapsed)));
+        self.note(result.as_ref().err());
+        Ok(Kept {
+            representation: result?,
+            origin: Origin::Database,
+            read_at,
+            generation,
+        })
     }
 
-    fn note(&self, error: &ApiError) {
-        if is_away(error) {
-            self.failed_at
-                .store(clock::now().unix_timestamp(), Ordering::Relaxed);
+    async fn fall_back(
+        &self,
+        last_good: impl AsyncFnOnce() -> Result<LastGoodRead, ApiError>,
+    ) -> Result<Kept, ApiError> {
+        let generation = self.generation.load(Ordering::Relaxed);
+        let read_at = clock::now();
+        let found = last_good().await.inspect_err(|error| {
+            if is_away(error) {
+                error.log();
+            }
+        })?;
+        let origin = Origin::LastGood {
+            written_at: found.written_at,
+        };
+        Ok(Kept {
+            representation: found.representation,
+            origin,
+            read_at,
+            generation,
+        })
+    }
+
+    /// While reads fail, callers do not wait for each of them: the pauses between
+    /// tries grow with every one that failed.
+    fn failed_recently(&self) -> bool {
+        let failures = self.failures.load(Ordering::Relaxed);
+        let doubled = READ_AGAIN_AFTER.saturating_mul(1 << failures.saturating_sub(1).min(8));
+        failures > 0 && is_within(&self.failed_at, doubled.min(READ_AGAIN_AFTER_MAX))
+    }
+
+    fn note(&self, error: Option<&ApiError>) {
+        match error.filter(|error| is_away(error)) {
+            Some(error) => {
+                error.log();
+                // Of several that failed at once, one counts.
+                if !self.failed_recently() {
+                    self.failures.fetch_add(1, Ordering::Relaxed);
+                }
+                self.failed_at
+                    .store(clock::now().unix_timestamp(), Ordering::Relaxed);
+            }
+            None => self.failures.store(0, Ordering::Relaxed),
         }
     }
 
-    /// By wall clock: a frozen environment's monotonic one stands still.
-    fn is_fresh(&self, kept: &Kept) -> bool {
-        kept.generation == self.generation.load(Ordering::Relaxed) && age(kept) < self.ttl
+    /// How a kept read can be served without asking anybody; `None` when it is
+    /// too old. By wall clock: a frozen environment's monotonic one stands still.
+    fn as_it_is(&self, kept: &Kept) -> Option<Source> {
+        let (source, ttl) = match kept.origin {
+            Origin::Database => (Source::Hit, self.ttl),
+            Origin::LastGood { .. } => (Source::Stale, LAST_GOOD_FRESH),
+        };
+        let is_newest = kept.generation == self.generation.load(Ordering::Relaxed);
+        (is_newest && since(kept.read_at) < ttl).then_some(source)
     }
 
     fn respond(&self, kept: &Kept, source: Source, request: &HeaderMap) -> Response {
@@ -221,114 +305,17 @@ fn is_within(instant: &AtomicI64, span: Duration) -> bool {
     u64::try_from(age).is_ok_and(|age| age < span.as_secs())
 }
 
+/// How long ago it was certainly so.
 fn age(kept: &Kept) -> Duration {
-    Duration::try_from(clock::now() - kept.read_at).unwrap_or_default()
+    since(match kept.origin {
+        Origin::Database => kept.read_at,
+        Origin::LastGood { written_at } => written_at,
+    })
+}
+
+fn since(instant: OffsetDateTime) -> Duration {
+    Duration::try_from(clock::now() - instant).unwrap_or_default()
 }
 
 #[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-
-    use super::*;
-
-    const MINUTE: Duration = Duration::from_secs(60);
-
-    fn list(text: &str) -> Result<Representation, ApiError> {
-        Representation::of(&text)
-    }
-
-    async fn ask(
-        cache: &ReadCache,
-        answer: Result<Representation, ApiError>,
-    ) -> Result<(String, HeaderMap), ApiError> {
-        let response = cache
-            .answer("key".into(), &HeaderMap::new(), async || answer)
-            .await?;
-        let headers = response.headers().clone();
-        let body = axum::body::to_bytes(response.into_body(), 1_000)
-            .await
-            .unwrap();
-        Ok((String::from_utf8(body.to_vec()).unwrap(), headers))
-    }
-
-    #[tokio::test]
-    async fn second_read_is_a_hit_with_the_same_bytes() {
-        let cache = ReadCache::new(MINUTE);
-        let (first, headers) = ask(&cache, list("a")).await.unwrap();
-        assert_eq!(headers[X_CACHE], "MISS");
-        let (second, headers) = ask(&cache, list("b")).await.unwrap();
-        assert_eq!(
-            (second, &headers[X_CACHE]),
-            (first, &HeaderValue::from_static("HIT"))
-        );
-    }
-
-    #[tokio::test]
-    async fn expired_read_is_read_again_and_kept_as_last_good() {
-        let cache = ReadCache::new(MINUTE);
-        ask(&cache, list("a")).await.unwrap();
-        cache.expire();
-        let (body, headers) = ask(&cache, Err(ApiError::unavailable("gone")))
-            .await
-            .unwrap();
-        assert_eq!(body, "\"a\"");
-        assert_eq!(
-            (&headers[X_CACHE], &headers["x-degraded"]),
-            (
-                &HeaderValue::from_static("STALE"),
-                &HeaderValue::from_static("database")
-            )
-        );
-        let (body, headers) = ask(&cache, list("b")).await.unwrap();
-        assert_eq!(
-            (&*body, &headers[X_CACHE]),
-            ("\"a\"", &HeaderValue::from_static("STALE"))
-        );
-        cache.failed_at.store(0, Ordering::Relaxed);
-        assert_eq!(ask(&cache, list("b")).await.unwrap().0, "\"b\"");
-    }
-
-    #[tokio::test]
-    async fn what_is_gone_is_not_served() {
-        let cache = ReadCache::new(Duration::ZERO);
-        ask(&cache, list("a")).await.unwrap();
-        let gone = ask(&cache, Err(ApiError::not_found())).await.unwrap_err();
-        assert_eq!(gone.kind(), Kind::NotFound);
-        let away = ask(&cache, Err(ApiError::unavailable("gone")))
-            .await
-            .unwrap_err();
-        assert_eq!(away.kind(), Kind::Unavailable);
-    }
-
-    #[tokio::test]
-    async fn many_callers_cause_one_read() {
-        let cache = ReadCache::new(MINUTE);
-        let reads = Cell::new(0);
-        let headers = HeaderMap::new();
-        let one = || {
-            cache.answer("key".into(), &headers, async || {
-                reads.set(reads.get() + 1);
-                tokio::task::yield_now().await;
-                list("a")
-            })
-        };
-        let answers = futures::future::join_all((0..20).map(|_| one())).await;
-        assert!(answers.iter().all(Result::is_ok));
-        assert_eq!(reads.get(), 1);
-    }
-
-    #[tokio::test]
-    async fn known_tag_is_answered_without_a_body() {
-        let cache = ReadCache::new(MINUTE);
-        let (_, headers) = ask(&cache, list("a")).await.unwrap();
-        let mut request = HeaderMap::new();
-        let tags = format!("\"else\", W/{}", headers[header::ETAG].to_str().unwrap());
-        request.insert(header::IF_NONE_MATCH, HeaderValue::try_from(tags).unwrap());
-        let response = cache
-            .answer("key".into(), &request, async || list("b"))
-            .await
-            .unwrap();
-        assert_eq!(response.status(), StatusCode::NOT_MODIFIED);
-        assert_eq!(response.headers()[header::ETAG], headers[header::ETAG]);
-    }
-}
+mod tests;

@@ -16,7 +16,7 @@ mod representation;
 mod server;
 
 pub use body::{Json, Path, Query};
-pub use caching::ReadCache;
+pub use caching::{LastGoodRead, ReadCache};
 pub use caller::{Admin, Anyone, Seller, User};
 pub use error::{ApiError, FieldError, Kind, Problem};
 pub use layers::service;

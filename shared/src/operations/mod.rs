@@ -1,11 +1,13 @@
 //! What more than one function does, where two dependencies meet: the database
-//! and the payment provider. Effects are in transactions or under the provider's
-//! idempotency keys, so each operation may be cut off anywhere and run again.
+//! and the payment provider, or the last-good catalogue. Effects are in transactions,
+//! under the provider's idempotency keys, or the same each time, so each operation
+//! may be cut off anywhere and run again.
 
 pub mod cancel_order;
 pub mod finish_intent;
 pub mod place_order;
 pub mod reconcile;
+pub mod project_catalogue;
 pub mod record_payment;
 pub mod refund_order;
 pub mod settle_payment;

@@ -9,7 +9,7 @@ pub use form::UploadForm;
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{ProvideCredentials, SharedCredentialsProvider};
-use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use bytes::Bytes;
 use time::OffsetDateTime;
 
@@ -39,6 +39,15 @@ pub struct Uploaded {
     pub byte_size: i64,
     /// Its bytes; empty when there are more than were wanted.
     pub bytes: Bytes,
+}
+
+/// A part of the last-good catalogue.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// When they were written; the store knows whole seconds.
+    pub written_at: OffsetDateTime,
 }
 
 /// The bucket.
@@ -184,18 +193,56 @@ impl Objects {
     ///
     /// # Errors
     /// The store is away.
-    pub async fn kept(&self, key: &str) -> Result<Option<Bytes>, ObjectError> {
+    pub async fn kept(&self, key: &str) -> Result<Option<Kept>, ObjectError> {
         let fetched = call(Intent::CatalogueRead, || async {
             let request = self.client.get_object().bucket(&self.catalogue_bucket);
             let object = request.key(key).send().await?;
+            let written = object.last_modified().map_or(0, DateTime::secs);
             let body = object.body.collect().await;
-            Ok::<_, AwsError>(body.map_err(AwsError::interrupted)?.into_bytes())
+            Ok::<_, AwsError>(Kept {
+                bytes: body.map_err(AwsError::interrupted)?.into_bytes(),
+                written_at: OffsetDateTime::from_unix_timestamp(written)
+                    .unwrap_or(OffsetDateTime::UNIX_EPOCH),
+            })
         });
         match fetched.await {
-            Ok(bytes) => Ok(Some(bytes)),
+            Ok(kept) => Ok(Some(kept)),
             Err(CallError::Failed { source, .. }) if source.code == "NoSuchKey" => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Keeps a part of the last-good catalogue in place of the one before. Safe to repeat.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn keep(&self, key: &str, bytes: Bytes) -> Result<(), ObjectError> {
+        call(Intent::ObjectWrite, || async {
+            self.client
+                .put_object()
+                .bucket(&self.catalogue_bucket)
+                .key(key)
+                .content_type("application/json")
+                .body(ByteStream::from(bytes.clone()))
+                .send()
+                .await
+                .map_err(AwsError::from)
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Takes a part out of the last-good catalogue. Safe to repeat.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn drop_kept(&self, key: &str) -> Result<(), ObjectError> {
+        call(Intent::ObjectWrite, || async {
+            let request = self.client.delete_object().bucket(&self.catalogue_bucket);
+            request.key(key).send().await.map_err(AwsError::from)
+        })
+        .await?;
+        Ok(())
     }
 
     fn upload_url(&self) -> String {

@@ -17,6 +17,7 @@ pub struct Queues {
     client: Client,
     orders_url: String,
     mail_url: String,
+    catalogue_url: String,
 }
 
 /// A message that a queue has given out.
@@ -44,14 +45,11 @@ pub struct Rejection {
 impl Queues {
     /// Sends through `aws` to the queues that `config` names.
     pub fn new(aws: &SdkConfig, config: &Config) -> Self {
-        let (orders_url, mail_url) = (
-            config.orders_queue_url.clone(),
-            config.mail_queue_url.clone(),
-        );
         Self {
             client: Client::new(aws),
-            orders_url,
-            mail_url,
+            orders_url: config.orders_queue_url.clone(),
+            mail_url: config.mail_queue_url.clone(),
+            catalogue_url: config.catalogue_queue_url.clone(),
         }
     }
 
@@ -147,6 +145,7 @@ impl Queues {
         match queue {
             Queue::Orders => &self.orders_url,
             Queue::Mail => &self.mail_url,
+            Queue::Catalogue => &self.catalogue_url,
         }
     }
 

@@ -452,8 +452,23 @@ pub const ACCOUNT_LOOKUP_FLOOR: Duration = Duration::from_millis(250);
 /// How long a read is kept after it went stale, to be served while nothing newer can be had.
 pub const LAST_GOOD_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// After a read failed, kept ones are served for so long before the next is tried.
+/// After a read failed, older ones are served for so long before the next is
+/// tried; twice as long after each that failed as well.
 pub const READ_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// The longest of these pauses.
+pub const READ_AGAIN_AFTER_MAX: Duration = Duration::from_secs(10);
+
+/// A read that can be answered with an older one waits this long for the
+/// database: long enough for a second node when the first is dead.
+pub const READ_PATIENCE: Duration = Duration::from_millis(2_000);
+
+/// How long a read of the last-good catalogue is kept before it is fetched again.
+pub const LAST_GOOD_FRESH: Duration = Duration::from_secs(5);
+
+/// How long the sweeper may take in one run for the first comparison of the
+/// last-good catalogue with the whole database.
+pub const CATALOGUE_PASS_BUDGET: Duration = Duration::from_secs(20);
 
 /// How far a replica is behind at most, normally: so long after a write its
 /// writer reads from the writer.

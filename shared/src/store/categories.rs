@@ -1,5 +1,6 @@
 //! The tree of categories.
 
+use serde::{Deserialize, Serialize};
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
@@ -7,7 +8,7 @@ use super::{ChangeError, OnConstraint, StoreError};
 use crate::domain::catalogue::{CatalogueError, Slug, Title};
 
 /// One category.
-#[derive(Debug, Clone, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
 pub struct CategoryRow {
     /// Its id.
     pub id: Uuid,

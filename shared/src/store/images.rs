@@ -29,6 +29,8 @@ pub struct NewImage<'a> {
 pub struct Announced {
     /// Its id.
     pub id: Uuid,
+    /// The product.
+    pub product_id: Uuid,
     /// Who sells the product.
     pub seller_id: Uuid,
     /// Where the product stands.
@@ -95,7 +97,7 @@ pub async fn announced(
     id: Uuid,
 ) -> Result<Option<Announced>, sqlx::Error> {
     sqlx::query_as(
-        "select i.id, p.seller_id, p.status, i.object_key, i.content_type, i.byte_size, i.alt,
+        "select i.id, i.product_id, p.seller_id, p.status, i.object_key, i.content_type, i.byte_size, i.alt,
              i.completed_at is not null as completed
          from images i join products p on p.id = i.product_id where i.id = $1 and i.product_id = $2",
     )

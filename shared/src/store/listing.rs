@@ -56,11 +56,50 @@ pub async fn page(pool: &PgPool, wanted: &Wanted) -> Result<Vec<(Place, Card)>, 
         return Ok(Vec::new());
     };
     let places = places(&mut connection, &selection, wanted).await?;
+    with_cards(&mut connection, places).await
+}
+
+async fn with_cards(
+    connection: &mut PgConnection,
+    places: Vec<Place>,
+) -> Result<Vec<(Place, Card)>, sqlx::Error> {
     let ids: Vec<Uuid> = places.iter().map(|place| place.id).collect();
-    let cards = super::products::cards(&mut *connection, &ids).await?;
+    let cards = super::products::cards(connection, &ids).await?;
     let mut cards: HashMap<Uuid, Card> = cards.into_iter().map(|card| (card.id, card)).collect();
     let paired = |place: Place| cards.remove(&place.id).map(|card| (place, card));
     Ok(places.into_iter().filter_map(paired).collect())
+}
+
+/// The first products of a list, without a search. Two or three statements.
+///
+/// # Errors
+/// The database's.
+pub async fn first(
+    connection: &mut PgConnection,
+    category: Option<&Slug>,
+    sort: Sort,
+    limit: i64,
+) -> Result<Vec<(Place, Card)>, sqlx::Error> {
+    let wanted = Wanted {
+        words: None,
+        category: category.cloned(),
+        price_min: None,
+        price_max: None,
+        in_stock: None,
+        sort,
+        after: None,
+        limit,
+    };
+    let categories = match category {
+        Some(slug) => Some(super::categories::with_descendants(connection, slug).await?),
+        None => None,
+    };
+    let selection = Selection {
+        categories,
+        query: None,
+    };
+    let places = places(connection, &selection, &wanted).await?;
+    with_cards(connection, places).await
 }
 
 /// What the statements take for what was asked for; `None` when nothing can match.

@@ -1,5 +1,6 @@
 //! Products: their pages, and how they come and go.
 
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::types::Json;
 use sqlx::{PgConnection, PgExecutor};
@@ -19,7 +20,7 @@ pub enum ProductKey {
 }
 
 /// A product as lists show it.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, sqlx::FromRow)]
 pub struct Card {
     /// Its id.
     pub id: Uuid,
@@ -36,8 +37,10 @@ pub struct Card {
     /// The lowest price of its variants.
     pub price_from_minor: i64,
     /// When it was made.
+    #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
     /// When it was last changed.
+    #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
     /// What can be bought.
     pub variants: Json<Vec<VariantRow>>,
@@ -46,9 +49,9 @@ pub struct Card {
 }
 
 /// A product whole.
-#[derive(Debug, sqlx::FromRow)]
+#[derive(Debug, Clone, Serialize, Deserialize, sqlx::FromRow)]
 pub struct PageRow {
-    /// What lists show of it.
+    /// What lists show of it. Not flattened in JSON, which would lose the options' raw text.
     #[sqlx(flatten)]
     pub card: Card,
     /// Who sells it.
@@ -58,7 +61,7 @@ pub struct PageRow {
 }
 
 /// A variant as pages and lists show it.
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct VariantRow {
     /// Its SKU.
     pub sku: String,
@@ -73,7 +76,7 @@ pub struct VariantRow {
 }
 
 /// A picture as pages and lists show it.
-#[derive(Debug, serde::Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ImageRow {
     /// Its id.
     pub id: Uuid,
@@ -183,6 +186,42 @@ pub async fn cards(database: impl PgExecutor<'_>, ids: &[Uuid]) -> Result<Vec<Ca
          order by asked.place",
     )
     .bind(ids)
+    .fetch_all(database)
+    .await
+}
+
+/// The slugs of the categories of those of these products that are on sale.
+///
+/// # Errors
+/// The database's.
+pub async fn categories_on_sale(
+    database: impl PgExecutor<'_>,
+    ids: &[Uuid],
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select distinct c.slug from products p join categories c on c.id = p.category_id
+         where p.id = any ($1) and p.status = 'active'",
+    )
+    .bind(ids)
+    .fetch_all(database)
+    .await
+}
+
+/// The next ids after one, in their order, whatever the status; from the first when there is none.
+///
+/// # Errors
+/// The database's.
+pub async fn ids_after(
+    database: impl PgExecutor<'_>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select id from products
+         where id > coalesce($1, '00000000-0000-0000-0000-000000000000'::uuid) order by id limit $2",
+    )
+    .bind(after)
+    .bind(limit)
     .fetch_all(database)
     .await
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 use sqlx::types::Json;
 use uuid::Uuid;
 
@@ -48,6 +48,20 @@ pub async fn replace(
     }
     super::stock::open(tx, &skus).await?;
     Ok(())
+}
+
+/// Every SKU that a product ever had, in their order. A SKU never goes to another product.
+///
+/// # Errors
+/// The database's.
+pub async fn skus(
+    database: impl PgExecutor<'_>,
+    product: Uuid,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar("select sku from variants where product_id = $1 order by sku")
+        .bind(product)
+        .fetch_all(database)
+        .await
 }
 
 async fn take_off_others(

@@ -48,7 +48,7 @@ const ROUTES: [Route; 2] = [
 ];
 
 /// A complete configuration for a function that reaches nothing.
-const UNREACHED: [(&str, &str); 18] = [
+const UNREACHED: [(&str, &str); 19] = [
     ("STAGE", STAGE),
     ("DB_HOSTS", "127.0.0.1:1"),
     ("DB_SSLMODE", "disable"),
@@ -62,6 +62,7 @@ const UNREACHED: [(&str, &str); 18] = [
     ("LIMIT_PER_ADDRESS", "1000000"),
     ("ORDERS_QUEUE_URL", "http://127.0.0.1:1/orders"),
     ("MAIL_QUEUE_URL", "http://127.0.0.1:1/mail"),
+    ("CATALOGUE_QUEUE_URL", "http://127.0.0.1:1/catalogue"),
     ("MEDIA_BUCKET", "media"),
     ("CATALOGUE_BUCKET", "catalogue"),
     ("MEDIA_BASE_URL", "http://127.0.0.1:1/media"),

@@ -18,6 +18,22 @@ pub enum Sort {
     Name,
 }
 
+impl Sort {
+    /// The orders that do not depend on what was searched for.
+    pub const OF_LISTS: [Self; 4] = [Self::Newest, Self::PriceAsc, Self::PriceDesc, Self::Name];
+
+    /// Its name in addresses.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Relevance => "relevance",
+            Self::Newest => "newest",
+            Self::PriceAsc => "price_asc",
+            Self::PriceDesc => "price_desc",
+            Self::Name => "name",
+        }
+    }
+}
+
 /// The value of a product that its list is ordered by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

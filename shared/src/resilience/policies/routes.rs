@@ -8,9 +8,13 @@ struct Route {
 }
 
 const ROUTES: &[Route] = &[
-    // Catalogue reads: connect, list.
+    // Catalogue reads: connect, list, last-good catalogue.
     Route {
-        calls: &[Intent::DatabaseConnect, Intent::DatabaseRead],
+        calls: &[
+            Intent::DatabaseConnect,
+            Intent::DatabaseRead,
+            Intent::CatalogueRead,
+        ],
     },
     // Cart: limit, read, price, write.
     Route {

@@ -1,0 +1,315 @@
+//! Brings the last-good catalogue in S3 to what the database says.
+//!
+//! Nothing is taken from an event but which rows to look at, and these are read
+//! where they are written. What is there already is not written again, and after
+//! every write both are compared once more: so this may come twice, late, in any
+//! order and beside itself, and whoever writes last has seen the newest.
+
+use std::collections::{BTreeSet, HashMap};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use uuid::Uuid;
+
+use crate::domain::catalogue::{Slug, Sort, Status};
+use crate::state::AppState;
+use crate::store::categories::{self, CategoryRow};
+use crate::store::last_good::{AllRates, LastGoodError, Part, keys};
+use crate::store::products::{self, ProductKey};
+use crate::store::{StoreError, database, listing, rates, reservations, variants};
+use crate::telemetry;
+
+/// Products in a list that is kept.
+const LIST_LENGTH: i64 = 200;
+
+/// So often a thing may change while it is written.
+const ROUNDS_MAX: usize = 5;
+
+/// Things at once; an environment has two connections.
+const AT_ONCE: usize = 2;
+
+/// Why the last-good catalogue was not brought to what the database says.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The last-good catalogue failed.
+    #[error(transparent)]
+    LastGood(#[from] LastGoodError),
+    /// It changed faster than it could be written.
+    #[error("it changed each time that it was written")]
+    Unsettled,
+}
+
+/// Brings lists and pages to what the database says of these products, each list
+/// once. The products that could not be brought; their lists were.
+///
+/// # Errors
+/// Some list could not be brought, or it is not known which.
+pub async fn products(
+    state: &AppState,
+    ids: &BTreeSet<Uuid>,
+) -> Result<BTreeSet<Uuid>, ProjectError> {
+    // Lists first: a list that a product left is known from its old page only.
+    let affected = categories_of(state, ids).await?;
+    if !affected.is_empty() {
+        let tree = all_categories(state).await?;
+        let above = affected.iter().flat_map(|slug| with_above(&tree, slug));
+        lists(state, &above.collect()).await?;
+    }
+    let brought = stream::iter(ids).map(async |id| {
+        let result = product(state, *id).await;
+        if let Err(error) = &result {
+            tracing::warn!(product.id = %id, error = telemetry::chain(error), "the product was not brought");
+        }
+        (*id, result.is_err())
+    });
+    let brought = brought.buffer_unordered(AT_ONCE);
+    let failed = brought.filter_map(async |(id, failed)| failed.then_some(id));
+    Ok(failed.collect().await)
+}
+
+/// Brings a product's page and offers to what the database says; how many parts
+/// were something else.
+///
+/// # Errors
+/// The database or the store is away.
+pub async fn product(state: &AppState, id: Uuid) -> Result<usize, ProjectError> {
+    settle(state, async || product_parts(state, id).await).await
+}
+
+/// Brings a list to what the database says; 1 when it was something else.
+///
+/// # Errors
+/// The database or the store is away.
+pub async fn list(
+    state: &AppState,
+    category: Option<&Slug>,
+    sort: Sort,
+) -> Result<usize, ProjectError> {
+    settle(state, async || list_part(state, category, sort).await).await
+}
+
+/// Brings the tree of categories to what the database says, with the lists of
+/// those that moved; 1 when it was something else.
+///
+/// # Errors
+/// The database or the store is away.
+pub async fn categories(state: &AppState) -> Result<usize, ProjectError> {
+    let before = match state.last_good.categories().await {
+        Ok(found) => found.map(|found| found.value).unwrap_or_default(),
+        Err(LastGoodError::Unreadable { .. }) => Vec::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let moved = moved(&before, &all_categories(state).await?);
+    if !moved.is_empty() {
+        // Before the tree itself, which tells who has moved.
+        lists(state, &moved).await?;
+    }
+    settle(state, async || {
+        let rows = all_categories(state).await?;
+        Ok(vec![Part::of(keys::CATEGORIES.to_owned(), &rows)?])
+    })
+    .await
+}
+
+/// Brings shipping and tax rates to what the database says; 1 when they were
+/// something else.
+///
+/// # Errors
+/// The database or the store is away.
+pub async fn rates(state: &AppState) -> Result<usize, ProjectError> {
+    settle(state, async || {
+        let mut tx = state.database.begin().await?;
+        let all = database::within(async {
+            Ok::<_, StoreError>(AllRates {
+                shipping: rates::all_shipping(&mut *tx).await?,
+                tax: rates::all_tax(&mut *tx).await?,
+            })
+        });
+        let all = all.await?;
+        database::commit(tx).await?;
+        Ok(vec![Part::of(keys::RATES.to_owned(), &all)?])
+    })
+    .await
+}
+
+/// Reads and writes until there is nothing left to write; what the first round wrote.
+async fn settle(
+    state: &AppState,
+    read: impl AsyncFn() -> Result<Vec<Part>, ProjectError>,
+) -> Result<usize, ProjectError> {
+    let mut first = None;
+    for _ in 0..ROUNDS_MAX {
+        let changed = state.last_good.bring_all(&read().await?).await?;
+        let first = *first.get_or_insert(changed);
+        if changed == 0 {
+            return Ok(first);
+        }
+    }
+    Err(ProjectError::Unsettled)
+}
+
+async fn product_parts(state: &AppState, id: Uuid) -> Result<Vec<Part>, ProjectError> {
+    let mut tx = state.database.begin().await?;
+    let read = database::within(async {
+        let page = products::page(&mut *tx, &ProductKey::Id(id)).await?;
+        let skus = variants::skus(&mut *tx, id).await?;
+        let offers = reservations::offers(&mut *tx, &skus).await?;
+        Ok::<_, StoreError>((page, skus, offers))
+    });
+    let (page, skus, offers) = read.await?;
+    database::commit(tx).await?;
+    let Some(page) = page else {
+        return Ok(vec![Part::absent(keys::product(id))]);
+    };
+    let (by_id, by_slug) = (keys::product(id), keys::slug(&page.card.slug));
+    let mut parts = if page.card.status == Status::Active {
+        vec![Part::of(by_id, &page)?, Part::of(by_slug, &page)?]
+    } else {
+        vec![Part::absent(by_id), Part::absent(by_slug)]
+    };
+    for sku in skus {
+        let offer = offers.iter().find(|offer| offer.sku == sku);
+        let key = keys::sku(&sku);
+        parts.push(offer.map_or_else(
+            || Ok(Part::absent(key.clone())),
+            |offer| Part::of(key.clone(), offer),
+        )?);
+    }
+    Ok(parts)
+}
+
+async fn list_part(
+    state: &AppState,
+    category: Option<&Slug>,
+    sort: Sort,
+) -> Result<Vec<Part>, ProjectError> {
+    let mut tx = state.database.begin().await?;
+    let first = database::within(async {
+        let first = listing::first(&mut tx, category, sort, LIST_LENGTH).await;
+        first.map_err(StoreError::from)
+    });
+    let first = first.await?;
+    database::commit(tx).await?;
+    Ok(vec![Part::of(keys::list(category, sort), &first)?])
+}
+
+/// Brings the lists of these categories and the lists of all, in every order.
+async fn lists(state: &AppState, categories: &BTreeSet<String>) -> Result<(), ProjectError> {
+    let slugs = categories.iter().cloned().map(Slug::try_from);
+    let categories = slugs.flatten().map(Some).chain([None]);
+    let wanted = categories.flat_map(|category| Sort::OF_LISTS.map(|sort| (category.clone(), sort)));
+    let brought = stream::iter(wanted)
+        .map(async |(category, sort)| list(state, category.as_ref(), sort).await);
+    brought
+        .buffer_unordered(AT_ONCE)
+        .try_for_each(async |_| Ok(()))
+        .await
+}
+
+/// The categories in whose lists these products are or, as far as is kept, were.
+async fn categories_of(
+    state: &AppState,
+    ids: &BTreeSet<Uuid>,
+) -> Result<BTreeSet<String>, ProjectError> {
+    let ids: Vec<Uuid> = ids.iter().copied().collect();
+    let mut tx = state.database.begin().await?;
+    let present = products::categories_on_sale(&mut *tx, &ids).await;
+    let mut affected: BTreeSet<String> = present.map_err(StoreError::from)?.into_iter().collect();
+    database::commit(tx).await?;
+    for id in ids {
+        match state.last_good.page(&ProductKey::Id(id)).await {
+            Ok(page) => affected.extend(page.map(|page| page.value.card.category)),
+            Err(LastGoodError::Unreadable { .. } | LastGoodError::Incomplete) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(affected)
+}
+
+async fn all_categories(state: &AppState) -> Result<Vec<CategoryRow>, ProjectError> {
+    let mut tx = state.database.begin().await?;
+    let rows = categories::all(&mut *tx).await.map_err(StoreError::from)?;
+    database::commit(tx).await?;
+    Ok(rows)
+}
+
+/// A category and all those above it.
+fn with_above(tree: &[CategoryRow], slug: &str) -> BTreeSet<String> {
+    let by_id: HashMap<Uuid, &CategoryRow> = tree.iter().map(|row| (row.id, row)).collect();
+    let mut found = BTreeSet::new();
+    let mut next = tree.iter().find(|row| row.slug == slug);
+    // What was kept may be half old, half new: a circle ends at the second time round.
+    while let Some(row) = next.filter(|row| found.insert(row.slug.clone())) {
+        next = row.parent_id.and_then(|parent| by_id.get(&parent).copied());
+    }
+    found
+}
+
+/// The categories whose lists differ because some category came, went or moved.
+fn moved(before: &[CategoryRow], after: &[CategoryRow]) -> BTreeSet<String> {
+    let place = |row: &CategoryRow| (row.id, row.slug.clone(), row.parent_id);
+    let (old, new): (BTreeSet<_>, BTreeSet<_>) =
+        (before.iter().map(place).collect(), after.iter().map(place).collect());
+    let mut moved = BTreeSet::new();
+    for (_, slug, _) in old.symmetric_difference(&new) {
+        moved.extend(with_above(before, slug));
+        moved.extend(with_above(after, slug));
+    }
+    moved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: u128, slug: &str, parent: Option<u128>) -> CategoryRow {
+        CategoryRow {
+            id: Uuid::from_u128(id),
+            slug: slug.to_owned(),
+            title: slug.to_owned(),
+            parent_id: parent.map(Uuid::from_u128),
+        }
+    }
+
+    fn tree() -> Vec<CategoryRow> {
+        vec![
+            row(1, "home", None),
+            row(2, "kitchen", Some(1)),
+            row(3, "mugs", Some(2)),
+            row(4, "garden", None),
+        ]
+    }
+
+    fn slugs(found: &BTreeSet<String>) -> Vec<&str> {
+        found.iter().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn product_is_in_the_lists_above_its_category() {
+        assert_eq!(slugs(&with_above(&tree(), "mugs")), ["home", "kitchen", "mugs"]);
+        assert!(with_above(&tree(), "absent").is_empty());
+        let circle = [row(1, "a", Some(2)), row(2, "b", Some(1))];
+        assert_eq!(slugs(&with_above(&circle, "a")), ["a", "b"]);
+    }
+
+    #[test]
+    fn move_concerns_where_it_was_and_where_it_is() {
+        let mut after = tree();
+        after[2] = row(3, "mugs", Some(4));
+        assert_eq!(
+            slugs(&moved(&tree(), &after)),
+            ["garden", "home", "kitchen", "mugs"]
+        );
+        assert!(moved(&tree(), &tree()).is_empty());
+        assert_eq!(moved(&[], &tree()).len(), 4);
+    }
+
+    #[test]
+    fn another_title_moves_nothing() {
+        let mut after = tree();
+        after[0].title = "At home".to_owned();
+        assert!(moved(&tree(), &after).is_empty());
+    }
+}
