@@ -16,9 +16,8 @@ mod seed;
 mod steps;
 
 use clap::{Parser, Subcommand};
-use commands::{bench, check, db, down, logs, mail, openapi, serve, status, test, up};
-use commands::{bench, check, down, flags, logs, mail, openapi, serve, status, test, up};
-use commands::{bench, check, down, fault, logs, mail, openapi, serve, status, test, up};
+use commands::{bench, check, db, down, drill, fault, flags, logs, mail, openapi, serve, status};
+use commands::{test, up};
 use local::Stack;
 use std::process::ExitCode;
 
@@ -59,6 +58,8 @@ enum Command {
     Flags(flags::Options),
     /// Lets a dependency fail or heals it; without arguments, lists the faults in force
     Fault(fault::Options),
+    /// Lets customers come and go while something is away, and checks what became of every order
+    Drill(drill::Options),
     /// Runs every test against a stack of its own, which is gone afterwards
     Test(test::Options),
     /// Writes docs/openapi.json from the code
@@ -96,6 +97,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Db(options) => db::run(&stack, &options).await,
         Command::Flags(options) => flags::run(&stack, &options).await,
         Command::Fault(options) => fault::run(&stack, &options).await,
+        Command::Drill(options) => drill::run(&stack, &options).await,
         Command::Openapi => openapi::run(&stack).await,
         Command::Check => check::run(&stack).await,
         Command::Bench(options) => bench::run(&stack, &options).await,

@@ -11,8 +11,8 @@ use crate::dynamo::Tables;
 use crate::dynamo::breakers::SharedBreakers;
 use crate::dynamo::control::Control;
 use crate::dynamo::flags::Flags;
-use crate::dynamo::limits::Limits;
 use crate::dynamo::intents::Intents;
+use crate::dynamo::limits::Limits;
 use crate::dynamo::sessions::Sessions;
 use crate::http::ReadCache;
 use crate::providers::mail::Mail;
@@ -139,10 +139,10 @@ impl AppState {
     /// Touches what a request would need, so that the next one finds it warm.
     /// Failures are logged: a warm-up has nobody to tell.
     pub async fn warm_up(&self) {
-        let (pool, keys, ()) = futures::join!(
+        let (pool, keys, (), ()) = futures::join!(
             self.database.warm_up(),
             self.verifier.ring(),
-            self.breakers.refresh()
+            self.breakers.refresh(),
             self.limits.warm_up()
         );
         if let Err(error) = pool {

@@ -53,9 +53,13 @@ async fn patch(client: &Client, path: &str, body: Value) -> Value {
 #[tokio::test]
 async fn product_is_kept_in_s3_and_follows_every_change() {
     let shop = Shop::open().await;
-    let last_good = &tests::state::Changed::new().state("products").await.last_good;
+    let last_good = &tests::state::Changed::new()
+        .state("products")
+        .await
+        .last_good;
     let sku = format!("T-{}", Uuid::new_v4().simple());
-    let category = shop.seller.get("/categories").await.expect(200).body["items"][0]["slug"].clone();
+    let category =
+        shop.seller.get("/categories").await.expect(200).body["items"][0]["slug"].clone();
     let variant = |price| json!([{"sku": sku, "title": "", "options": {}, "price": eur(price)}]);
     let body = json!({"title": format!("Followed {sku}"), "description": "Made by a test.",
         "category": category, "status": "active", "variants": variant(1500)});
@@ -64,8 +68,17 @@ async fn product_is_kept_in_s3_and_follows_every_change() {
     let path = format!("/products/{id}");
 
     eventually("it is kept", async || version_kept(last_good, id).await).await;
-    let slug = made.body["slug"].as_str().unwrap().to_owned().try_into().unwrap();
-    let by_slug = last_good.page(&ProductKey::Slug(slug)).await.unwrap().unwrap();
+    let slug = made.body["slug"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+        .try_into()
+        .unwrap();
+    let by_slug = last_good
+        .page(&ProductKey::Slug(slug))
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(by_slug.value.card.id, id);
     assert!(is_listed(last_good, id).await);
 
@@ -77,7 +90,11 @@ async fn product_is_kept_in_s3_and_follows_every_change() {
     .await;
     let stock = format!("{path}/variants/{sku}/stock-adjustments");
     let delivery = json!({"delta": 5, "reason": "delivery"});
-    let _ = shop.seller.post_once(&stock, &new_key(), &delivery).await.expect(200);
+    let _ = shop
+        .seller
+        .post_once(&stock, &new_key(), &delivery)
+        .await
+        .expect(200);
     eventually("its stock follows", async || {
         let offer = offer_kept(last_good, &sku).await?;
         (offer.available == 5).then_some(())
@@ -98,7 +115,10 @@ async fn product_is_kept_in_s3_and_follows_every_change() {
 #[tokio::test]
 async fn category_has_its_list_and_rates_are_kept() {
     let shop = Shop::open().await;
-    let last_good = &tests::state::Changed::new().state("products").await.last_good;
+    let last_good = &tests::state::Changed::new()
+        .state("products")
+        .await
+        .last_good;
     let slug = format!("t-{}", Uuid::new_v4().simple());
     let body = json!({"title": "Made by a test", "slug": slug});
     let _ = shop.admin.post("/categories", body).await.expect(201);
@@ -107,13 +127,25 @@ async fn category_has_its_list_and_rates_are_kept() {
         kept.into_iter().find(|category| category.slug == slug)
     })
     .await;
-    let table = shop.admin.get("/admin/shipping-rates").await.expect(200).body;
-    let _ = shop.admin.put("/admin/shipping-rates", table.clone()).await.expect(200);
+    let table = shop
+        .admin
+        .get("/admin/shipping-rates")
+        .await
+        .expect(200)
+        .body;
+    let _ = shop
+        .admin
+        .put("/admin/shipping-rates", table.clone())
+        .await
+        .expect(200);
     eventually("the rates are kept", async || {
         let kept = last_good.rates("DE").await.unwrap()?;
         let of = |country: &str| {
             let items = table["items"].as_array().unwrap().iter();
-            items.clone().find(|rate| rate["country"] == country).cloned()
+            items
+                .clone()
+                .find(|rate| rate["country"] == country)
+                .cloned()
         };
         let rate = of("DE").or_else(|| of("**")).unwrap();
         (rate["amount"]["amount"] == kept.shipping.amount_minor).then_some(())
@@ -147,11 +179,13 @@ pub(crate) async fn one_product(pool: &PgPool) -> Uuid {
     .execute(pool)
     .await
     .unwrap();
-    sqlx::query("insert into variants (sku, product_id, title, price_minor) values ('MUG', $1, '', 900)")
-        .bind(product)
-        .execute(pool)
-        .await
-        .unwrap();
+    sqlx::query(
+        "insert into variants (sku, product_id, title, price_minor) values ('MUG', $1, '', 900)",
+    )
+    .bind(product)
+    .execute(pool)
+    .await
+    .unwrap();
     sqlx::query("insert into stock (sku, on_hand) values ('MUG', 3)")
         .execute(pool)
         .await
@@ -179,12 +213,18 @@ async fn sweeper_fills_an_empty_bucket_and_mends_what_was_tampered_with() {
     assert_eq!(sweep(&state).await["repaired"], 0);
 
     for key in [keys::product(id), keys::list(None, Sort::Newest)] {
-        state.objects.keep(&key, "tampered with".into()).await.unwrap();
+        state
+            .objects
+            .keep(&key, "tampered with".into())
+            .await
+            .unwrap();
     }
     state.objects.drop_kept(&keys::sku("MUG")).await.unwrap();
     // The lists of one category, or of all, in a run: two here.
     let repaired = [sweep(&state).await, sweep(&state).await];
-    let repaired = repaired.iter().map(|done| done["repaired"].as_u64().unwrap());
+    let repaired = repaired
+        .iter()
+        .map(|done| done["repaired"].as_u64().unwrap());
     assert_eq!(repaired.sum::<u64>(), 3);
     assert_eq!(version_kept(last_good, id).await, Some(1));
     assert_eq!(offer_kept(last_good, "MUG").await.unwrap().price_minor, 900);
@@ -211,10 +251,21 @@ async fn product_leaves_the_list_of_the_category_that_it_left() {
     let state = tests::state_on("projector", &database).await;
     project_catalogue::categories(&state).await.unwrap();
     let ids = [id].into();
-    assert!(project_catalogue::products(&state, &ids).await.unwrap().is_empty());
+    assert!(
+        project_catalogue::products(&state, &ids)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     let listed = async |slug: &str| {
         let category = Some(slug.to_owned().try_into().unwrap());
-        let list = state.last_good.list(&Wanted { category, ..newest() }).await;
+        let list = state
+            .last_good
+            .list(&Wanted {
+                category,
+                ..newest()
+            })
+            .await;
         !list.unwrap().value.is_empty()
     };
     assert!(listed("kitchen").await);
@@ -222,7 +273,12 @@ async fn product_leaves_the_list_of_the_category_that_it_left() {
          update products set category_id = moved.id from moved";
     let garden = sqlx::query(statement).bind(Uuid::now_v7());
     garden.execute(database.pool()).await.unwrap();
-    assert!(project_catalogue::products(&state, &ids).await.unwrap().is_empty());
+    assert!(
+        project_catalogue::products(&state, &ids)
+            .await
+            .unwrap()
+            .is_empty()
+    );
     assert!(listed("garden").await && !listed("kitchen").await);
 }
 
@@ -239,7 +295,10 @@ async fn every_sample_event_is_handled_and_poison_goes_back() {
         let batch = serde_json::from_str(&sample).unwrap();
         let handle = |events| projector::handle(state.clone(), events);
         let failures = handle_together(batch, handle).await.batch_item_failures;
-        let failed: Vec<_> = failures.into_iter().map(|failure| failure.item_identifier).collect();
+        let failed: Vec<_> = failures
+            .into_iter()
+            .map(|failure| failure.item_identifier)
+            .collect();
         assert_eq!(failed, expected, "{name}");
     }
     assert!(state.last_good.rates("DE").await.unwrap().is_some());

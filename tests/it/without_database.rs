@@ -19,7 +19,12 @@ const NOWHERE: &str = "127.0.0.1:9";
 
 /// A cold start of `products` with the stack's S3 and no database.
 async fn without_database() -> Router {
-    products::router(tests::state::Changed::new().with("DB_HOSTS", NOWHERE).state("products").await)
+    products::router(
+        tests::state::Changed::new()
+            .with("DB_HOSTS", NOWHERE)
+            .state("products")
+            .await,
+    )
 }
 
 async fn get(router: &Router, path: &str) -> Answer {
@@ -30,9 +35,16 @@ async fn ask(router: &Router, request: http::request::Builder) -> Answer {
     let request = request.body(Body::empty()).unwrap();
     let response = router.clone().oneshot(request).await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
-    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let bytes = axum::body::to_bytes(response.into_body(), usize::MAX)
+        .await
+        .unwrap();
     let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-    Answer { status, headers, bytes: bytes.to_vec(), body }
+    Answer {
+        status,
+        headers,
+        bytes: bytes.to_vec(),
+        body,
+    }
 }
 
 #[track_caller]
@@ -47,7 +59,10 @@ fn is_last_good(answer: &Answer) {
 
 fn slugs(answer: &Answer) -> Vec<&str> {
     let items = answer.body["items"].as_array().unwrap();
-    items.iter().map(|item| item["slug"].as_str().unwrap()).collect()
+    items
+        .iter()
+        .map(|item| item["slug"].as_str().unwrap())
+        .collect()
 }
 
 fn live() -> Client {
@@ -58,8 +73,12 @@ fn live() -> Client {
 async fn lists_are_those_of_the_database() {
     let (router, live) = (without_database().await, live());
     for filter in [
-        "sort=newest", "sort=price_asc", "sort=price_desc", "sort=name",
-        "min_price=1500&max_price=3000", "in_stock=true",
+        "sort=newest",
+        "sort=price_asc",
+        "sort=price_desc",
+        "sort=name",
+        "min_price=1500&max_price=3000",
+        "in_stock=true",
     ] {
         let path = format!("/products?category=mugs-and-cups&limit=3&{filter}");
         let (kept, fresh) = (get(&router, &path).await, live.get(&path).await.expect(200));
@@ -90,12 +109,19 @@ async fn search_finds_words_of_titles() {
 async fn cursor_is_good_on_both_sides() {
     let (router, live) = (without_database().await, live());
     let path = |cursor: &str| format!("/products?category=mugs-and-cups&sort=name&limit=2{cursor}");
-    let next = |answer: &Answer| format!("&cursor={}", answer.body["next_cursor"].as_str().unwrap());
-    let (kept, fresh) = (get(&router, &path("")).await, live.get(&path("")).await.expect(200));
+    let next =
+        |answer: &Answer| format!("&cursor={}", answer.body["next_cursor"].as_str().unwrap());
+    let (kept, fresh) = (
+        get(&router, &path("")).await,
+        live.get(&path("")).await.expect(200),
+    );
     assert_eq!(next(&kept), next(&fresh));
     let second = get(&router, &path(&next(&fresh))).await;
     is_last_good(&second);
-    assert_eq!(slugs(&second), slugs(&live.get(&path(&next(&kept))).await.expect(200)));
+    assert_eq!(
+        slugs(&second),
+        slugs(&live.get(&path(&next(&kept))).await.expect(200))
+    );
     let bad = get(&router, &path("&cursor=bad")).await;
     assert_eq!(bad.status, StatusCode::BAD_REQUEST);
 }
@@ -103,16 +129,30 @@ async fn cursor_is_good_on_both_sides() {
 #[tokio::test]
 async fn page_is_found_by_id_and_slug_and_known_by_its_tag() {
     let (router, live) = (without_database().await, live());
-    let listed = live.get("/products?category=mugs-and-cups&limit=1").await.expect(200);
+    let listed = live
+        .get("/products?category=mugs-and-cups&limit=1")
+        .await
+        .expect(200);
     let item = &listed.body["items"][0];
     for name in ["id", "slug"] {
         let path = format!("/products/{}", item[name].as_str().unwrap());
         let (kept, fresh) = (get(&router, &path).await, live.get(&path).await.expect(200));
         is_last_good(&kept);
-        for field in ["id", "slug", "title", "description", "version", "images", "created_at"] {
+        for field in [
+            "id",
+            "slug",
+            "title",
+            "description",
+            "version",
+            "images",
+            "created_at",
+        ] {
             assert_eq!(kept.body[field], fresh.body[field], "{field}");
         }
-        assert_eq!(kept.body["variants"][0]["price"], fresh.body["variants"][0]["price"]);
+        assert_eq!(
+            kept.body["variants"][0]["price"],
+            fresh.body["variants"][0]["price"]
+        );
         let tag = kept.header("etag").to_owned();
         let again = Request::get(format!("/api/v1{path}")).header("if-none-match", tag);
         assert_eq!(ask(&router, again).await.status, StatusCode::NOT_MODIFIED);
@@ -130,8 +170,14 @@ async fn categories_are_those_of_the_database() {
     let kept = get(&router, "/categories").await;
     is_last_good(&kept);
     let fresh = live.get("/categories").await.expect(200);
-    assert_eq!(kept.body["items"][0]["slug"], fresh.body["items"][0]["slug"]);
-    assert_eq!(kept.body["items"][0]["children"], fresh.body["items"][0]["children"]);
+    assert_eq!(
+        kept.body["items"][0]["slug"],
+        fresh.body["items"][0]["slug"]
+    );
+    assert_eq!(
+        kept.body["items"][0]["children"],
+        fresh.body["items"][0]["children"]
+    );
 }
 
 #[tokio::test]
@@ -157,11 +203,17 @@ async fn two_thousand_readers_after_a_flush_cause_a_handful_of_database_reads() 
     one_product(database.pool()).await;
     let state = tests::state_on("products", &database).await;
     let router = products::router(state.clone());
-    assert_eq!(get(&router, "/products/mug").await.header("x-cache"), "MISS");
+    assert_eq!(
+        get(&router, "/products/mug").await.header("x-cache"),
+        "MISS"
+    );
     state.reads.expire();
-    let answers = futures::future::join_all((0..READERS).map(|_| get(&router, "/products/mug"))).await;
+    let answers =
+        futures::future::join_all((0..READERS).map(|_| get(&router, "/products/mug"))).await;
     let count = |words: &str| {
-        let found = answers.iter().filter(|answer| answer.header("x-cache") == words);
+        let found = answers
+            .iter()
+            .filter(|answer| answer.header("x-cache") == words);
         found.count()
     };
     assert!(answers.iter().all(|answer| answer.status == StatusCode::OK));
@@ -169,9 +221,11 @@ async fn two_thousand_readers_after_a_flush_cause_a_handful_of_database_reads() 
     // A connection tells what it did when it ends.
     drop((router, state));
     let scans = eventually("the connections have told", async || {
-        let row = sqlx::query("select seq_scan + idx_scan as scans, (select count(*) from pg_stat_activity
+        let row = sqlx::query(
+            "select seq_scan + idx_scan as scans, (select count(*) from pg_stat_activity
              where datname = current_database() and usename <> current_user) as left
-             from pg_stat_user_tables where relname = 'products'");
+             from pg_stat_user_tables where relname = 'products'",
+        );
         let row = row.fetch_one(database.pool()).await.unwrap();
         (row.get::<i64, _>("left") == 0).then(|| row.get::<i64, _>("scans"))
     })

@@ -44,12 +44,12 @@ pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
                 bail!("Healing has no end: leave --for away.");
             }
             let dependency = named(dependency)?;
-            let url = control.url(Some(dependency));
-            control.ask(control.http.delete(url)).await?;
+            control.heal(dependency).await?;
             println!("{dependency} is healed");
         }
         (Some(dependency), Some(kind)) => {
-            begin(&control, dependency, kind, options.lasts.as_deref()).await?;
+            let lasts = options.lasts.as_deref();
+            print(&control.begin(dependency, kind, lasts).await?);
         }
     }
     Ok(())
@@ -61,6 +61,25 @@ pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
 /// The fault proxy does not run.
 pub(crate) async fn in_force(stack: &Stack) -> Result<Vec<InForce>> {
     Control::of(stack).list().await
+}
+
+/// Begins a fault in a stack, until it is healed.
+///
+/// # Errors
+/// An argument is wrong, or the fault proxy does not run.
+pub(crate) async fn start(stack: &Stack, dependency: &str, kind: &str) -> Result<()> {
+    Control::of(stack)
+        .begin(dependency, kind, None)
+        .await
+        .map(drop)
+}
+
+/// Heals one dependency of a stack.
+///
+/// # Errors
+/// There is none of that name, or the fault proxy does not run.
+pub(crate) async fn heal(stack: &Stack, dependency: &str) -> Result<()> {
+    Control::of(stack).heal(named(dependency)?).await
 }
 
 /// One fault for a person to read.
@@ -79,29 +98,6 @@ fn print(faults: &[InForce]) {
     for fault in faults {
         println!("{}", line(fault));
     }
-}
-
-async fn begin(control: &Control, dependency: &str, kind: &str, lasts: Option<&str>) -> Result<()> {
-    // Wrong arguments are told whether or not the stack runs.
-    let dependency = named(dependency)?;
-    let kind: Kind = kind.parse().map_err(|words: String| anyhow!(words))?;
-    kind.suits(dependency).map_err(|words| anyhow!(words))?;
-    lasts
-        .map(span)
-        .transpose()
-        .map_err(|words| anyhow!(words))?;
-    let wanted = Wanted {
-        kind: kind.to_string(),
-        lasts: lasts.map(Into::into),
-    };
-    let url = control.url(Some(dependency));
-    let faults = control.ask(control.http.put(url).json(&wanted)).await?;
-    let ours: Vec<InForce> = faults
-        .into_iter()
-        .filter(|fault| fault.dependency == dependency.name())
-        .collect();
-    print(&ours);
-    Ok(())
 }
 
 fn named(dependency: &str) -> Result<Dependency> {
@@ -127,6 +123,36 @@ impl Control {
             Some(dependency) => format!("{}/faults/{dependency}", self.origin),
             None => format!("{}/faults", self.origin),
         }
+    }
+
+    /// What is in force for the dependency then.
+    async fn begin(
+        &self,
+        dependency: &str,
+        kind: &str,
+        lasts: Option<&str>,
+    ) -> Result<Vec<InForce>> {
+        // Wrong arguments are told whether or not the stack runs.
+        let dependency = named(dependency)?;
+        let kind: Kind = kind.parse().map_err(|words: String| anyhow!(words))?;
+        kind.suits(dependency).map_err(|words| anyhow!(words))?;
+        lasts
+            .map(span)
+            .transpose()
+            .map_err(|words| anyhow!(words))?;
+        let wanted = Wanted {
+            kind: kind.to_string(),
+            lasts: lasts.map(Into::into),
+        };
+        let url = self.url(Some(dependency));
+        let faults = self.ask(self.http.put(url).json(&wanted)).await?;
+        let ours = |fault: &InForce| fault.dependency == dependency.name();
+        Ok(faults.into_iter().filter(ours).collect())
+    }
+
+    async fn heal(&self, dependency: Dependency) -> Result<()> {
+        let url = self.url(Some(dependency));
+        self.ask(self.http.delete(url)).await.map(drop)
     }
 
     async fn list(&self) -> Result<Vec<InForce>> {

@@ -5,7 +5,8 @@ use crate::progress::Progress;
 use crate::steps::accounts::Accounts;
 use crate::steps::deploy::Limits;
 use crate::steps::{
-    accounts, build, catalogue, database, deploy, lock, machine, samples, secrets, services, summary,
+    accounts, build, catalogue, database, deploy, lock, machine, samples, secrets, services,
+    summary,
 };
 use anyhow::Result;
 use clap::Args;

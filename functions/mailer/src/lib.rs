@@ -170,7 +170,10 @@ async fn compose(
         Event::PaymentDue { .. }
         | Event::OrderReceived { .. }
         | Event::WebhookReceived { .. }
-        | Event::RefundDue { .. } => Err(SendError::NotMail(event.type_name())),
+        | Event::RefundDue { .. }
+        | Event::ProductChanged { .. }
+        | Event::CategoriesChanged
+        | Event::RatesChanged => Err(SendError::NotMail(event.type_name())),
     }
 }
 

@@ -219,7 +219,10 @@ mod tests {
     #[test]
     fn what_does_not_serve_is_unhealthy_and_says_why() {
         let latency = Duration::ZERO;
-        assert_eq!(outside(Dependency::Objects, Ok(()), latency).status, Condition::Healthy);
+        assert_eq!(
+            outside(Dependency::Objects, Ok(()), latency).status,
+            Condition::Healthy
+        );
         for (error, detail) in [
             (ProbeError::TimedOut, "does not answer in time"),
             (

@@ -3,12 +3,10 @@
 
 use shared::domain::events::{Envelope, Event};
 use shared::events::Failure;
-use shared::operations::{OperationError, refund_order, settle_payment};
-use shared::state::AppState;
-use shared::store::StoreError;
 use shared::operations::{OperationError, finish_intent, refund_order, settle_payment};
 use shared::resilience::policies::ORDER_TIMEOUT;
 use shared::state::AppState;
+use shared::store::StoreError;
 use uuid::Uuid;
 
 /// Handles one event. What it does may have been done before: each operation

@@ -9,7 +9,8 @@ use shared::domain::events::Event;
 use shared::domain::ids;
 use shared::events;
 use shared::http::{
-    Anyone, ApiError, BASE_PATH, IfMatch, Json, LastGoodRead, Path, Problem, Representation, Seller, User,
+    Anyone, ApiError, BASE_PATH, IfMatch, Json, LastGoodRead, Path, Problem, Representation,
+    Seller, User,
 };
 use shared::state::AppState;
 use shared::store::database::{self, Tx};

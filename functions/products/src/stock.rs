@@ -17,7 +17,7 @@ use shared::store::stock::{self, Adjustment};
 use utoipa::ToSchema;
 
 use crate::ownership::may_change;
-use crate::products::{commit_change, id};
+use crate::products::id;
 use crate::views::StockView;
 
 /// The largest change at once; more is a slip of the finger.

@@ -73,7 +73,11 @@ pub(crate) async fn compare(state: &AppState) -> Result<Value, Error> {
     }
     done.complete = walk.completed_at.is_some();
     if done.repaired > 0 {
-        tracing::warn!(compared = done.compared, repaired = done.repaired, "the last-good catalogue was mended");
+        tracing::warn!(
+            compared = done.compared,
+            repaired = done.repaired,
+            "the last-good catalogue was mended"
+        );
     }
     if done.failed > 0 {
         return Err(format!("{} not compared with the database", done.failed).into());

@@ -6,8 +6,7 @@ mod catalogue;
 use lambda_runtime::Error;
 use serde_json::{Value, json};
 use shared::events;
-use shared::operations::{OperationError, reconcile, refund_order, settle_payment};
-use shared::operations::{OperationError, finish_intent, refund_order, settle_payment};
+use shared::operations::{OperationError, finish_intent, reconcile, refund_order, settle_payment};
 use shared::resilience::policies::SWEEP_RESERVE;
 use shared::state::AppState;
 use shared::store::{database, orders, payments, refunds};
@@ -29,24 +28,14 @@ pub async fn run(state: AppState) -> Result<Value, Error> {
     let reconciled = reconcile::reconcile(&state).await;
     // Last, because the others add events.
     let events = events::sweep(&state).await.map_err(OperationError::from);
-    let jobs = [
-        ("intents", intents),
-        ("payments", payments),
-        ("refunds", refunds),
-        ("reservations", reservations),
-        ("reconciled", reconciled),
-        ("events", events),
-    ];
-    report(jobs)
-}
-
-fn report(jobs: [(&'static str, Result<usize, OperationError>); 5]) -> Result<Value, Error> {
     // After these, because it may take its time.
     let catalogue = catalogue::compare(&state).await;
     report(vec![
+        ("intents", counted(intents)),
         ("payments", counted(payments)),
         ("refunds", counted(refunds)),
         ("reservations", counted(reservations)),
+        ("reconciled", counted(reconciled)),
         ("events", counted(events)),
         ("catalogue", catalogue),
     ])

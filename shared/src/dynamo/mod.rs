@@ -4,8 +4,8 @@ pub mod breakers;
 pub mod carts;
 pub mod control;
 pub mod flags;
-pub mod limits;
 pub mod intents;
+pub mod limits;
 pub mod sessions;
 pub mod sign_ins;
 
@@ -79,8 +79,6 @@ impl Tables {
     pub fn new(aws: &SdkConfig, config: &Config) -> Self {
         Self {
             client: Client::new(aws),
-            carts,
-            sessions,
             control: config.control_table.clone(),
             carts: config.carts_table.clone(),
             sessions: config.sessions_table.clone(),

@@ -9,7 +9,7 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
 use crate::context::{self, Context};
-use crate::domain::events::{Envelope, Event, UnknownEvent};
+use crate::domain::events::{Envelope, Event};
 use crate::providers::queues::Queues;
 use crate::resilience::policies::BATCH_TIMEOUT;
 use crate::resilience::{Deadline, SharedState};

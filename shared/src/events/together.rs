@@ -122,7 +122,11 @@ mod tests {
             let payload = json!({"type": "product_changed", "data": {"product_id": id}});
             let body = json!({"id": id, "type": "product_changed", "version": 1, "aggregate_id": id,
                 "sequence": 1, "occurred_at": "2026-01-01T00:00:00Z", "payload": payload});
-            let body = if *n == 0 { "poison".to_owned() } else { body.to_string() };
+            let body = if *n == 0 {
+                "poison".to_owned()
+            } else {
+                body.to_string()
+            };
             json!({"messageId": n.to_string(), "body": body})
         };
         let records: Vec<_> = products.iter().map(record).collect();

@@ -149,7 +149,11 @@ impl ReadCache {
             .and_try_compute_with(async |present| {
                 let present = present.map(Entry::into_value);
                 // Whoever held this key before may just have read it.
-                if present.as_ref().and_then(|kept| self.as_it_is(kept)).is_some() {
+                if present
+                    .as_ref()
+                    .and_then(|kept| self.as_it_is(kept))
+                    .is_some()
+                {
                     return Ok(Op::Nop);
                 }
                 let away = match self.ask(read).await {

@@ -6,8 +6,8 @@
 pub mod cancel_order;
 pub mod finish_intent;
 pub mod place_order;
-pub mod reconcile;
 pub mod project_catalogue;
+pub mod reconcile;
 pub mod record_payment;
 pub mod refund_order;
 pub mod settle_payment;

@@ -199,7 +199,8 @@ async fn list_part(
 async fn lists(state: &AppState, categories: &BTreeSet<String>) -> Result<(), ProjectError> {
     let slugs = categories.iter().cloned().map(Slug::try_from);
     let categories = slugs.flatten().map(Some).chain([None]);
-    let wanted = categories.flat_map(|category| Sort::OF_LISTS.map(|sort| (category.clone(), sort)));
+    let wanted =
+        categories.flat_map(|category| Sort::OF_LISTS.map(|sort| (category.clone(), sort)));
     let brought = stream::iter(wanted)
         .map(async |(category, sort)| list(state, category.as_ref(), sort).await);
     brought
@@ -250,8 +251,10 @@ fn with_above(tree: &[CategoryRow], slug: &str) -> BTreeSet<String> {
 /// The categories whose lists differ because some category came, went or moved.
 fn moved(before: &[CategoryRow], after: &[CategoryRow]) -> BTreeSet<String> {
     let place = |row: &CategoryRow| (row.id, row.slug.clone(), row.parent_id);
-    let (old, new): (BTreeSet<_>, BTreeSet<_>) =
-        (before.iter().map(place).collect(), after.iter().map(place).collect());
+    let (old, new): (BTreeSet<_>, BTreeSet<_>) = (
+        before.iter().map(place).collect(),
+        after.iter().map(place).collect(),
+    );
     let mut moved = BTreeSet::new();
     for (_, slug, _) in old.symmetric_difference(&new) {
         moved.extend(with_above(before, slug));
@@ -288,7 +291,10 @@ mod tests {
 
     #[test]
     fn product_is_in_the_lists_above_its_category() {
-        assert_eq!(slugs(&with_above(&tree(), "mugs")), ["home", "kitchen", "mugs"]);
+        assert_eq!(
+            slugs(&with_above(&tree(), "mugs")),
+            ["home", "kitchen", "mugs"]
+        );
         assert!(with_above(&tree(), "absent").is_empty());
         let circle = [row(1, "a", Some(2)), row(2, "b", Some(1))];
         assert_eq!(slugs(&with_above(&circle, "a")), ["a", "b"]);

@@ -13,6 +13,3 @@ pub use breakers::{Election, SharedState, breaker, share_breakers};
 pub use call::{CallError, Class, Classify, call, probe};
 pub use failover::{Targets, failover};
 pub use policies::{Dependency, Intent, Policy};
-pub use call::{CallError, Class, Classify, call};
-pub use failover::{Targets, failover};
-pub use policies::{Intent, Policy};

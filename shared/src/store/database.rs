@@ -23,6 +23,9 @@ use topology::{Preference, Topology};
 
 pub use topology::Role;
 
+/// What an answer says was missing when a replica stood in for the writer.
+const DEGRADED: &str = "database";
+
 /// One node, as seen just now.
 #[derive(Debug)]
 pub struct Node {
@@ -136,7 +139,7 @@ impl Database {
     {
         let (result, node) = self.read_in_order(Preference::Writer, read).await?;
         if self.0.topology.writer() != Some(node) {
-            context::degraded(policy(Intent::DatabaseRead).dependency);
+            context::degraded(DEGRADED);
         }
         Ok(result)
     }

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use sqlx::{PgConnection, PgExecutor};
 use sqlx::types::Json;
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::ChangeError;

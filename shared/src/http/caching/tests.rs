@@ -113,7 +113,9 @@ async fn many_callers_cause_one_read() {
             tokio::task::yield_now().await;
             list("a")
         };
-        cache.answer("key".into(), &headers, read, async || Err(ApiError::not_found()))
+        cache.answer("key".into(), &headers, read, async || {
+            Err(ApiError::not_found())
+        })
     };
     let answers = futures::future::join_all((0..20).map(|_| one())).await;
     assert!(answers.iter().all(Result::is_ok));
@@ -143,24 +145,41 @@ async fn known_tag_is_answered_without_a_body() {
 #[tokio::test]
 async fn last_good_is_served_while_the_database_is_away() {
     let cache = ReadCache::new(MINUTE);
-    let (body, headers) = ask_both(&cache, away(), last_good("old", 2 * MINUTE)).await.unwrap();
+    let (body, headers) = ask_both(&cache, away(), last_good("old", 2 * MINUTE))
+        .await
+        .unwrap();
     assert_eq!(body, "\"old\"");
-    assert_eq!((&headers[X_CACHE], &headers["x-degraded"]), (&"STALE".parse().unwrap(), &"database".parse().unwrap()));
+    assert_eq!(
+        (&headers[X_CACHE], &headers["x-degraded"]),
+        (&"STALE".parse().unwrap(), &"database".parse().unwrap())
+    );
     assert_eq!(headers[header::AGE], "120");
     // For some seconds without asking anybody, even if the database is back.
-    let (body, headers) = ask_both(&cache, list("new"), last_good("older", MINUTE)).await.unwrap();
-    assert_eq!((&*body, &headers[X_CACHE]), ("\"old\"", &"STALE".parse().unwrap()));
+    let (body, headers) = ask_both(&cache, list("new"), last_good("older", MINUTE))
+        .await
+        .unwrap();
+    assert_eq!(
+        (&*body, &headers[X_CACHE]),
+        ("\"old\"", &"STALE".parse().unwrap())
+    );
     cache.expire();
     calm_down(&cache);
-    let (body, headers) = ask_both(&cache, list("new"), last_good("older", MINUTE)).await.unwrap();
-    assert_eq!((&*body, &headers[X_CACHE]), ("\"new\"", &"MISS".parse().unwrap()));
+    let (body, headers) = ask_both(&cache, list("new"), last_good("older", MINUTE))
+        .await
+        .unwrap();
+    assert_eq!(
+        (&*body, &headers[X_CACHE]),
+        ("\"new\"", &"MISS".parse().unwrap())
+    );
 }
 
 #[tokio::test]
 async fn last_good_is_newer_than_what_was_kept_here() {
     let cache = ReadCache::new(Duration::ZERO);
     ask(&cache, list("kept")).await.unwrap();
-    let (body, _) = ask_both(&cache, away(), last_good("written", MINUTE)).await.unwrap();
+    let (body, _) = ask_both(&cache, away(), last_good("written", MINUTE))
+        .await
+        .unwrap();
     assert_eq!(body, "\"written\"");
 }
 
@@ -168,7 +187,9 @@ async fn last_good_is_newer_than_what_was_kept_here() {
 async fn what_the_last_good_catalogue_has_not_is_gone() {
     let cache = ReadCache::new(Duration::ZERO);
     ask(&cache, list("kept")).await.unwrap();
-    let gone = ask_both(&cache, away(), Err(ApiError::not_found())).await.unwrap_err();
+    let gone = ask_both(&cache, away(), Err(ApiError::not_found()))
+        .await
+        .unwrap_err();
     assert_eq!(gone.kind(), Kind::NotFound);
     // It was not kept either: the next one hears from the database.
     calm_down(&cache);
@@ -182,9 +203,13 @@ async fn database_that_failed_is_left_alone_for_longer_and_longer() {
         calm_down(&cache);
         ask(&cache, away()).await.unwrap_err();
         let just_now = cache.failed_at.load(Ordering::Relaxed);
-        cache.failed_at.store(just_now - expected + 1, Ordering::Relaxed);
+        cache
+            .failed_at
+            .store(just_now - expected + 1, Ordering::Relaxed);
         assert!(cache.failed_recently(), "{expected}");
-        cache.failed_at.store(just_now - expected - 1, Ordering::Relaxed);
+        cache
+            .failed_at
+            .store(just_now - expected - 1, Ordering::Relaxed);
         assert!(!cache.failed_recently(), "{expected}");
     }
     ask(&cache, list("back")).await.unwrap();
@@ -195,12 +220,12 @@ async fn database_that_failed_is_left_alone_for_longer_and_longer() {
 async fn hanging_database_is_not_waited_for() {
     let cache = ReadCache::new(MINUTE);
     let headers = HeaderMap::new();
-    let response = cache.answer(
-        "key".into(),
-        &headers,
-        std::future::pending,
-        async || last_good("old", MINUTE),
-    );
-    let response = tokio::time::timeout(READ_PATIENCE * 2, response).await.unwrap().unwrap();
+    let response = cache.answer("key".into(), &headers, std::future::pending, async || {
+        last_good("old", MINUTE)
+    });
+    let response = tokio::time::timeout(READ_PATIENCE * 2, response)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(response.headers()[X_CACHE], "STALE");
 }

@@ -160,11 +160,41 @@ mod tests {
     #[test]
     fn filters_hold() {
         let cases = [
-            (Wanted { price_min: Some(1900), ..wanted(Sort::Newest) }, vec![3, 2, 1]),
-            (Wanted { price_max: Some(1900), ..wanted(Sort::Newest) }, vec![4, 3]),
-            (Wanted { in_stock: Some(true), ..wanted(Sort::Newest) }, vec![4, 2, 1]),
-            (Wanted { in_stock: Some(false), ..wanted(Sort::Newest) }, vec![3]),
-            (Wanted { limit: 2, ..wanted(Sort::Newest) }, vec![4, 3]),
+            (
+                Wanted {
+                    price_min: Some(1900),
+                    ..wanted(Sort::Newest)
+                },
+                vec![3, 2, 1],
+            ),
+            (
+                Wanted {
+                    price_max: Some(1900),
+                    ..wanted(Sort::Newest)
+                },
+                vec![4, 3],
+            ),
+            (
+                Wanted {
+                    in_stock: Some(true),
+                    ..wanted(Sort::Newest)
+                },
+                vec![4, 2, 1],
+            ),
+            (
+                Wanted {
+                    in_stock: Some(false),
+                    ..wanted(Sort::Newest)
+                },
+                vec![3],
+            ),
+            (
+                Wanted {
+                    limit: 2,
+                    ..wanted(Sort::Newest)
+                },
+                vec![4, 3],
+            ),
         ];
         for (wanted, expected) in cases {
             assert_eq!(ids(&cut(newest(), &wanted)), expected, "{wanted:?}");
@@ -175,7 +205,10 @@ mod tests {
     fn words_are_looked_for_in_title_and_category() {
         let search = |words: &[&str]| {
             let words = words.iter().map(|word| (*word).to_owned()).collect();
-            let wanted = Wanted { words: Some(words), ..wanted(Sort::Relevance) };
+            let wanted = Wanted {
+                words: Some(words),
+                ..wanted(Sort::Relevance)
+            };
             ids(&cut(newest(), &wanted))
         };
         assert_eq!(search(&["mug"]), [4, 3, 1]);
@@ -192,9 +225,21 @@ mod tests {
             (Sort::PriceDesc, by_price(Sort::PriceDesc)),
         ] {
             let all = ids(&list);
-            let first = cut(list.clone(), &Wanted { limit: 2, ..wanted(sort) });
+            let first = cut(
+                list.clone(),
+                &Wanted {
+                    limit: 2,
+                    ..wanted(sort)
+                },
+            );
             let after = first.last().map(|(place, _)| place.clone());
-            let second = cut(list.clone(), &Wanted { after, ..wanted(sort) });
+            let second = cut(
+                list.clone(),
+                &Wanted {
+                    after,
+                    ..wanted(sort)
+                },
+            );
             assert_eq!([ids(&first), ids(&second)].concat(), all, "{sort:?}");
         }
     }
@@ -208,17 +253,40 @@ mod tests {
         ] {
             let after = Some(list[1].0.clone());
             let rest = ids(&list[2..]);
-            let left: Vec<_> = list.into_iter().filter(|(place, _)| Some(place) != after.as_ref()).collect();
-            assert_eq!(ids(&cut(left, &Wanted { after, ..wanted(sort) })), rest, "{sort:?}");
+            let left: Vec<_> = list
+                .into_iter()
+                .filter(|(place, _)| Some(place) != after.as_ref())
+                .collect();
+            assert_eq!(
+                ids(&cut(
+                    left,
+                    &Wanted {
+                        after,
+                        ..wanted(sort)
+                    }
+                )),
+                rest,
+                "{sort:?}"
+            );
         }
     }
 
     #[test]
     fn search_goes_on_after_a_cursor_of_the_database() {
         let search = |id: u128| {
-            let after = Some(Place { key: SortKey::Rank(0.06), id: Uuid::from_u128(id) });
+            let after = Some(Place {
+                key: SortKey::Rank(0.06),
+                id: Uuid::from_u128(id),
+            });
             let words = Some(vec!["mug".to_owned()]);
-            ids(&cut(newest(), &Wanted { words, after, ..wanted(Sort::Relevance) }))
+            ids(&cut(
+                newest(),
+                &Wanted {
+                    words,
+                    after,
+                    ..wanted(Sort::Relevance)
+                },
+            ))
         };
         assert_eq!(search(4), [3, 1]);
         // Its place here is not known: rather twice than never.

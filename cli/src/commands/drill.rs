@@ -1,0 +1,228 @@
+//! `drill`: customers come and go while something is away, and a checker says what became of it.
+
+use super::fault;
+use crate::progress::Progress;
+use crate::steps::accounts;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use local::drill::{Act, Answer, Report, Scene, SignIn, Summary, Traffic, check, settle};
+use local::faults::Dependency;
+use local::{Port, Stack, postgres};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// Traffic before the fault, to compare with.
+const BEFORE: Duration = Duration::from_secs(10);
+/// Traffic after it, to see it recover.
+const AFTER: Duration = Duration::from_secs(15);
+/// The sweeper comes once a minute and takes what is left over; a few rounds are enough.
+const SETTLE: Duration = Duration::from_secs(240);
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// What is taken away: as in `cargo holdfast fault`; several with commas between; `all`
+    #[arg(value_delimiter = ',', required = true)]
+    dependencies: Vec<String>,
+    /// How
+    #[arg(long, default_value = "refuse")]
+    kind: String,
+    /// For how many seconds
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Customers
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=200))]
+    customers: u16,
+    /// Prints one JSON object per drill and nothing else
+    #[arg(long)]
+    json: bool,
+}
+
+/// What one drill showed.
+struct Shown {
+    dependency: String,
+    kind: String,
+    during: Vec<Summary>,
+    /// From the end of the fault until every act was served again.
+    recovered: Duration,
+    /// From the end of the traffic until nothing was left under way.
+    settled: Option<Duration>,
+    report: Report,
+}
+
+/// Runs a drill for each dependency.
+///
+/// # Errors
+/// The stack is not well to begin with, or a rule was broken.
+pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
+    let progress = match options.json {
+        true => Progress::silent(),
+        false => Progress::new(),
+    };
+    let mut violations = 0;
+    for dependency in chosen(options) {
+        let shown = drill(stack, options, &dependency, &progress).await?;
+        violations += shown.report.violations.len();
+        match options.json {
+            true => println!("{}", shown.json()),
+            false => progress.line(&shown.text()),
+        }
+    }
+    if violations > 0 {
+        bail!("{violations} rules were broken.");
+    }
+    Ok(())
+}
+
+/// `all` is everything that a fault can be made for, one after the other.
+fn chosen(options: &Options) -> Vec<String> {
+    if options.dependencies == ["all"] {
+        return Dependency::ALL
+            .map(|dependency| dependency.name().to_owned())
+            .into();
+    }
+    options.dependencies.clone()
+}
+
+async fn drill(
+    stack: &Stack,
+    options: &Options,
+    dependency: &str,
+    progress: &Progress,
+) -> Result<Shown> {
+    let scene = progress
+        .step("customers", async |_| {
+            let scene = prepare(stack, options).await?;
+            let words = format!(
+                "{} people, {} products",
+                scene.buyers.len(),
+                scene.goods.len()
+            );
+            Ok((scene, words))
+        })
+        .await?;
+    let traffic = Traffic::start(&scene);
+    tokio::time::sleep(BEFORE).await;
+    let from = traffic.elapsed();
+    progress
+        .step("fault", async |step| {
+            step.say(format!("{dependency}: {}", options.kind));
+            fault::start(stack, dependency, &options.kind).await?;
+            tokio::time::sleep(Duration::from_secs(options.seconds)).await;
+            fault::heal(stack, dependency).await?;
+            Ok(((), format!("{dependency}: {}", options.kind)))
+        })
+        .await?;
+    let until = traffic.elapsed();
+    tokio::time::sleep(AFTER).await;
+    let (answers, outcomes) = traffic.end().await;
+    let writer = postgres::writer(stack).await?;
+    let mut db = postgres::connect(stack, writer, postgres::DATABASE).await?;
+    let settled = progress
+        .step("settling", async |_| {
+            let settled = settle(&mut db, SETTLE).await?;
+            let words = settled.map_or("something is left under way".to_owned(), |_| String::new());
+            Ok((settled, words))
+        })
+        .await?;
+    let report = check(&mut db, &stack.url(Port::Payments), &outcomes, &scene.goods).await?;
+    Ok(Shown {
+        dependency: dependency.to_owned(),
+        kind: options.kind.clone(),
+        during: Act::ALL
+            .map(|act| Summary::of(&answers, act, from, until))
+            .into(),
+        recovered: recovered(&answers, until),
+        settled,
+        report,
+    })
+}
+
+async fn prepare(stack: &Stack, options: &Options) -> Result<Scene> {
+    let accounts = accounts::read(stack)?;
+    let accounts = accounts.context("There are no sample people. Remedy: cargo holdfast up")?;
+    let seller = SignIn {
+        email: accounts.seller.email,
+        password: accounts.seller.password,
+    };
+    Scene::prepare(&stack.url(Port::Front), &seller, options.customers.into()).await
+}
+
+/// Until the last answer of those that were asked for after the fault and not served.
+fn recovered(answers: &[Answer], until: Duration) -> Duration {
+    let last = answers
+        .iter()
+        .rfind(|answer| answer.at >= until && !answer.served());
+    last.map(|answer| (answer.at + answer.took).saturating_sub(until))
+        .unwrap_or_default()
+}
+
+impl Shown {
+    fn text(&self) -> String {
+        let mut lines = vec![format!("\n{}: {}", self.dependency, self.kind)];
+        for summary in &self.during {
+            let statuses: Vec<_> = summary
+                .statuses
+                .iter()
+                .map(|(status, count)| format!("{status} × {count}"))
+                .collect();
+            lines.push(format!(
+                "  {:<8} {:>6.2} % of {:>5} served, p50 {:>5} ms, p99 {:>5} ms   {}",
+                summary.act.name(),
+                summary.availability(),
+                summary.asked,
+                summary.p50.as_millis(),
+                summary.p99.as_millis(),
+                statuses.join(", ")
+            ));
+        }
+        let settled = self.settled.map_or("not in time".to_owned(), |settled| {
+            format!("after {:.1} s", settled.as_secs_f32())
+        });
+        let report = &self.report;
+        lines.push(format!(
+            "  recovered after {:.1} s, nothing under way {settled}",
+            self.recovered.as_secs_f32()
+        ));
+        let statuses: Vec<_> = report
+            .statuses
+            .iter()
+            .map(|(status, count)| format!("{count} {status}"))
+            .collect();
+        lines.push(format!(
+            "  {} orders acknowledged ({}), {} orders and {} charges checked",
+            report.acknowledged,
+            statuses.join(", "),
+            report.orders,
+            report.charges
+        ));
+        if report.violations.is_empty() {
+            lines.push("  no rule was broken".into());
+        }
+        for violation in &report.violations {
+            lines.push(format!("  BROKEN  {violation}"));
+        }
+        lines.join("\n")
+    }
+
+    fn json(&self) -> Value {
+        let during = self.during.iter().map(|summary| {
+            let words = json!({
+                "asked": summary.asked, "served": summary.served,
+                "availability_percent": summary.availability(),
+                "p50_ms": summary.p50.as_millis(), "p99_ms": summary.p99.as_millis(),
+            });
+            (summary.act.name().to_owned(), words)
+        });
+        json!({
+            "dependency": self.dependency,
+            "kind": self.kind,
+            "during": Value::Object(during.collect()),
+            "recovered_s": self.recovered.as_secs_f32(),
+            "settled_s": self.settled.map(|settled| settled.as_secs_f32()),
+            "acknowledged": self.report.acknowledged,
+            "orders": self.report.orders,
+            "charges": self.report.charges,
+            "violations": self.report.violations,
+        })
+    }
+}
