@@ -25,7 +25,7 @@ import zipfile
 import boto3
 import emulator
 
-PORT = 47990
+PORT = 27990
 ENDPOINT = f"http://127.0.0.1:{PORT}"
 TRIAL = pathlib.Path(__file__).with_name("check_patches.yaml")
 FUNCTION = pathlib.Path(__file__).with_name("check_patches_function.py")

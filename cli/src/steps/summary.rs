@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn every_place_in_the_text_is_filled() {
-        let stack = Stack::open(std::path::Path::new("/tmp"), "default", Some(47_800)).unwrap();
+        let stack = Stack::open(std::path::Path::new("/tmp"), "default", Some(27_800)).unwrap();
         let account = || Account {
             email: "E".into(),
             password: "P".into(),
@@ -66,7 +66,7 @@ mod tests {
             Duration::from_secs(3),
         );
         assert!(
-            text.contains("http://127.0.0.1:47800/docs")
+            text.contains("http://127.0.0.1:27800/docs")
                 && text.contains("3.0 s")
                 && text.contains("limits     production"),
             "{text}"

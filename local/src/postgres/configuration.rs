@@ -147,7 +147,7 @@ mod tests {
             (Some(Node::Primary), Commits::WithOneStandby),
         );
         assert!(text.contains("'ANY 1 (primary, fallback)'"), "{text}");
-        assert!(text.contains("port=47811 user=replicator password=R application_name=replica"));
+        assert!(text.contains("port=27811 user=replicator password=R application_name=replica"));
     }
 
     #[test]
@@ -157,7 +157,7 @@ mod tests {
             (Some(Node::Fallback), Commits::WithOneStandby),
         );
         assert!(text.contains("primary_slot_name = 'primary'"), "{text}");
-        assert!(text.contains("port=47813 user=replicator password=R application_name=primary"));
+        assert!(text.contains("port=27813 user=replicator password=R application_name=primary"));
     }
 
     #[test]

@@ -10,6 +10,9 @@ use rand::Rng;
 
 use super::policies::DependencyPolicy;
 
+/// An instant that no clock is before, in milliseconds since the epoch.
+const PAST: i64 = 0;
+
 /// How a breaker stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerState {
@@ -122,8 +125,8 @@ impl Breaker {
         let inner = Inner {
             state: BreakerState::Closed,
             streak: 0,
-            until_ms: 0,
-            elect_after_ms: 0,
+            until_ms: PAST,
+            elect_after_ms: PAST,
             probing: false,
             generation: 0,
             version: 0,
@@ -212,7 +215,7 @@ impl Breaker {
         inner.version = shared.version;
         match (shared.open_until_ms, inner.state) {
             (None, BreakerState::Closed) => None,
-            (None, _) => Some(inner.go(BreakerState::Closed, 0)),
+            (None, _) => Some(inner.go(BreakerState::Closed, PAST)),
             (Some(until_ms), BreakerState::Open) => {
                 inner.until_ms = inner.until_ms.max(until_ms);
                 None
@@ -238,7 +241,7 @@ impl Inner {
         self.until_ms = until_ms;
         self.streak = 0;
         self.probing = false;
-        self.elect_after_ms = 0;
+        self.elect_after_ms = PAST;
         self.generation += 1;
         Transition { from, to, until_ms }
     }
@@ -283,7 +286,7 @@ impl Permit {
                 inner.streak += 1;
                 inner.probing = false;
                 let closes = inner.streak >= policy.successes_to_close;
-                closes.then(|| inner.go(BreakerState::Closed, 0))
+                closes.then(|| inner.go(BreakerState::Closed, PAST))
             }
         }
     }

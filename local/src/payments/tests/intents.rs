@@ -220,7 +220,7 @@ async fn the_issuers_page_sends_the_customer_back() {
     let page = redirect["url"]
         .as_str()
         .unwrap()
-        .strip_prefix("http://127.0.0.1:47802")
+        .strip_prefix("http://127.0.0.1:27802")
         .unwrap();
     assert_eq!(shop.get(page).await.status, 200);
     let (path, secret) = page.split_once('?').unwrap();
