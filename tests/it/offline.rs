@@ -29,6 +29,8 @@ pub(crate) fn state(endpoint: &str, variables: &[(&str, &str)]) -> AppState {
         ("INTENTS_TABLE", "intents"),
         ("SESSIONS_TABLE", "sessions"),
         ("LIMITS_TABLE", "limits"),
+        ("LIMIT_PER_USER", "100000"),
+        ("LIMIT_PER_ADDRESS", "100000"),
         ("ORDERS_QUEUE_URL", "http://127.0.0.1:9/orders"),
         ("MAIL_QUEUE_URL", "http://127.0.0.1:9/mail"),
         ("CATALOGUE_QUEUE_URL", "http://127.0.0.1:9/catalogue"),

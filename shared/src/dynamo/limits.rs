@@ -98,9 +98,10 @@ impl Limits {
     }
 
     /// Opens the connection to the table, so that the next request finds it open.
-    pub async fn warm_up(&self) {
+    /// Answers whether the table did.
+    pub async fn warm_up(&self) -> bool {
         let bucket = Bucket::new(&self.stage, "warm-up", &[], Quota::new(u32::MAX, 60));
-        self.ask(&bucket, 0).await;
+        self.ask(&bucket, 0).await.is_some()
     }
 
     /// Counts on `bucket`: here first, because a refusal here costs no call.

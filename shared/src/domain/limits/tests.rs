@@ -188,24 +188,3 @@ fn classes_are_as_deployed() {
         assert_eq!(policy.shared, shared, "{class:?}");
     }
 }
-
-#[test]
-fn full_memory_forgets_the_emptiest_buckets_first() {
-    let mut buckets = Buckets::new(100);
-    buckets.raise("attacker", NOW_US + 50 * SECOND_US, NOW_US);
-    for caller in 0..1_000 {
-        buckets.raise(&format!("caller {caller}"), NOW_US + caller, NOW_US);
-    }
-    assert_eq!(buckets.arrival_us("attacker"), NOW_US + 50 * SECOND_US);
-    assert!(buckets.arrivals.len() <= 100);
-}
-
-#[test]
-fn memory_never_goes_back() {
-    let mut buckets = Buckets::new(2);
-    buckets.raise("a", NOW_US + 5, NOW_US);
-    buckets.raise("a", NOW_US + 1, NOW_US);
-    assert_eq!(buckets.arrival_us("a"), NOW_US + 5);
-    buckets.forget("a");
-    assert_eq!(buckets.arrival_us("a"), 0);
-}
