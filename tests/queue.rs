@@ -89,7 +89,10 @@ impl TestQueue {
     /// The messages as their function would be given them.
     pub fn batch(&self, messages: &[Message]) -> SqsEvent {
         let mut batch = SqsEvent::default();
-        batch.records = messages.iter().map(|message| self.record(message)).collect();
+        batch.records = messages
+            .iter()
+            .map(|message| self.record(message))
+            .collect();
         batch
     }
 

@@ -31,7 +31,11 @@ pub async fn state(function: &str) -> AppState {
     let primary = &Stack::running().database["primary"];
     // A standby may not have heard of the new database yet.
     let host = format!("{}:{}", primary.host, primary.port);
-    Changed::new().with("DB_NAME", &name).with("DB_HOSTS", &host).state(function).await
+    Changed::new()
+        .with("DB_NAME", &name)
+        .with("DB_HOSTS", &host)
+        .state(function)
+        .await
 }
 
 /// What is different from the deployed function.
@@ -59,9 +63,13 @@ impl Changed {
     #[must_use]
     pub fn on_the_database_of(self, state: &AppState) -> Self {
         let database = &state.config.database;
-        let hosts = database.hosts.iter().map(|host| format!("{}:{}", host.host, host.port));
+        let hosts = database
+            .hosts
+            .iter()
+            .map(|host| format!("{}:{}", host.host, host.port));
         let hosts = hosts.collect::<Vec<_>>().join(",");
-        self.with("DB_NAME", &database.name).with("DB_HOSTS", &hosts)
+        self.with("DB_NAME", &database.name)
+            .with("DB_HOSTS", &hosts)
     }
 
     /// One service of AWS (`DynamoDB`, `S3`, `SESv2`, `SQS`, `Secrets Manager`) at another place.

@@ -39,7 +39,13 @@ pub fn service(stack: &Stack) -> Result<Service> {
 fn secondary(stack: &Stack) -> Result<Service> {
     let state = secondary_state_folder(stack);
     let arguments = [SECONDARY_REGION, "open"];
-    emulator(stack, SECONDARY_NAME, Port::AwsSecondary, &state, &arguments)
+    emulator(
+        stack,
+        SECONDARY_NAME,
+        Port::AwsSecondary,
+        &state,
+        &arguments,
+    )
 }
 
 fn emulator(

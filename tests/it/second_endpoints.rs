@@ -16,7 +16,8 @@ use tower::ServiceExt;
 use uuid::Uuid;
 
 async fn post(router: &Router, path: &str, body: &Value) -> (u16, Value) {
-    let request = Request::post(format!("/api/v1{path}")).header("content-type", "application/json");
+    let request =
+        Request::post(format!("/api/v1{path}")).header("content-type", "application/json");
     let request = request.body(Body::from(body.to_string())).unwrap();
     let response = router.clone().oneshot(request).await.unwrap();
     let status = response.status().as_u16();
@@ -97,7 +98,10 @@ impl Registered {
 
     async fn mailer(&self, changed: Changed) -> AppState {
         let changed = changed.on_the_database_of(&self.auth);
-        changed.with("MAIL_QUEUE_URL", &self.queue.url).state("mailer").await
+        changed
+            .with("MAIL_QUEUE_URL", &self.queue.url)
+            .state("mailer")
+            .await
     }
 
     /// Takes what is visible in the queue through the mailer; how many messages go back.
@@ -118,18 +122,25 @@ impl Registered {
         let Ok(folder) = std::fs::read_dir(local::smtp::mailbox(&stack).join("new")) else {
             return Vec::new();
         };
-        let mails = folder.flatten().filter_map(|file| std::fs::read_to_string(file.path()).ok());
+        let mails = folder
+            .flatten()
+            .filter_map(|file| std::fs::read_to_string(file.path()).ok());
         let header = format!("X-Event-Id: {}", self.event_id);
         mails.filter(|mail| mail.contains(&header)).collect()
     }
 
     /// How many mails SES sent to this address.
     async fn at_ses(&self) -> usize {
-        let url = format!("{}/_ministack/ses/messages", Stack::running().aws_endpoint_url);
+        let url = format!(
+            "{}/_ministack/ses/messages",
+            Stack::running().aws_endpoint_url
+        );
         let sent: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
         let mails = sent["messages"].as_object().unwrap().values();
         let mails = mails.flat_map(|mails| mails.as_array().unwrap());
-        mails.filter(|mail| mail["To"].to_string().contains(&self.email)).count()
+        mails
+            .filter(|mail| mail["To"].to_string().contains(&self.email))
+            .count()
     }
 }
 
@@ -171,7 +182,20 @@ async fn mail_waits_a_little_while_no_provider_answers_and_is_sent_once_by_ses_w
         let response = handle_batch(&mailer.queues, batch.clone(), handle).await;
         assert!(response.batch_item_failures.is_empty());
     }
-    assert_eq!((somebody.at_ses().await, somebody.in_the_sink().len()), (1, 0));
+    assert_eq!(
+        (somebody.at_ses().await, somebody.in_the_sink().len()),
+        (1, 0)
+    );
+}
+
+#[tokio::test]
+async fn mail_is_never_sent_in_the_clear_except_on_a_local_stack() {
+    let somebody = Registered::somebody().await;
+    // The sink offers no TLS.
+    let changed = Changed::new().at("SESv2", NOWHERE).with("STAGE", "another");
+    let mailer = somebody.mailer(changed).await;
+    assert_eq!(somebody.deliver(&mailer).await, 1);
+    assert_eq!(somebody.in_the_sink().len(), 0);
 }
 
 #[tokio::test]
@@ -179,7 +203,10 @@ async fn mail_that_is_being_sent_is_not_sent_by_another() {
     let somebody = Registered::somebody().await;
     let (_listener, endpoint) = silent();
     let slow = Changed::new().at("SESv2", &endpoint);
-    let (slow, fast) = (somebody.mailer(slow).await, somebody.mailer(Changed::new()).await);
+    let (slow, fast) = (
+        somebody.mailer(slow).await,
+        somebody.mailer(Changed::new()).await,
+    );
     let batch = somebody.queue.batch(&somebody.queue.take().await);
     let deliver = async |mailer: &AppState| {
         let handle = |envelope, event| mailer::handle(mailer.clone(), envelope, event);
@@ -191,13 +218,19 @@ async fn mail_that_is_being_sent_is_not_sent_by_another() {
         deliver(&fast).await
     };
     assert_eq!(futures::join!(deliver(&slow), second), (0, 1));
-    assert_eq!((somebody.at_ses().await, somebody.in_the_sink().len()), (0, 1));
+    assert_eq!(
+        (somebody.at_ses().await, somebody.in_the_sink().len()),
+        (0, 1)
+    );
 }
 
 #[tokio::test]
 async fn poison_is_among_the_dead_letters_at_once_with_its_reason() {
     let queue = TestQueue::create().await;
-    let mailer = Changed::new().with("MAIL_QUEUE_URL", &queue.url).state("mailer").await;
+    let mailer = Changed::new()
+        .with("MAIL_QUEUE_URL", &queue.url)
+        .state("mailer")
+        .await;
     queue.send("not an event").await;
     let batch = queue.batch(&queue.take().await);
     let handle = |envelope, event| mailer::handle(mailer.clone(), envelope, event);

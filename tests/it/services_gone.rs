@@ -34,7 +34,11 @@ impl Answer {
     fn is_unavailable(&self) {
         assert_eq!(self.status, 503, "{}", self.body);
         assert!(self.header("retry-after").parse::<u32>().unwrap() > 0);
-        assert_eq!(self.body["detail"], Value::Null, "nobody is told what broke");
+        assert_eq!(
+            self.body["detail"],
+            Value::Null,
+            "nobody is told what broke"
+        );
     }
 }
 
@@ -104,7 +108,11 @@ async fn without_dynamodb_sign_in_works_and_sessions_do_not() {
         for path in ["/auth/refresh", "/auth/logout", "/auth/logout-all"] {
             let answer = caller.post(path, &token).await;
             answer.is_unavailable();
-            assert!(answer.elapsed < Duration::from_secs(4), "{path}: {:?}", answer.elapsed);
+            assert!(
+                answer.elapsed < Duration::from_secs(4),
+                "{path}: {:?}",
+                answer.elapsed
+            );
         }
     }
 }
@@ -115,12 +123,21 @@ async fn without_dynamodb_lines_can_be_bought_and_carts_are_refused() {
     let shop = Shop::open().await;
     let sku = shop.product(1000, 10).await;
     for endpoint in [NOWHERE, &silent] {
-        let state = Changed::new().at("DynamoDB", endpoint).state("checkout").await;
+        let state = Changed::new()
+            .at("DynamoDB", endpoint)
+            .state("checkout")
+            .await;
         let customer = Stack::running().accounts.customer;
         let caller = Caller::new(checkout::router(state), &customer).await;
-        let order = caller.post("/checkout", &order_of(&sku, 1, "pm_card_visa")).await;
+        let order = caller
+            .post("/checkout", &order_of(&sku, 1, "pm_card_visa"))
+            .await;
         assert_eq!(order.status, 201, "{}", order.body);
-        assert!(order.elapsed < Duration::from_secs(3), "{:?}", order.elapsed);
+        assert!(
+            order.elapsed < Duration::from_secs(3),
+            "{:?}",
+            order.elapsed
+        );
         let cart = format!("/carts/{}", Uuid::new_v4());
         let line = format!("{cart}/lines/{sku}");
         for (method, path, body) in [
@@ -130,7 +147,11 @@ async fn without_dynamodb_lines_can_be_bought_and_carts_are_refused() {
         ] {
             let answer = caller.ask(method, path, &body).await;
             answer.is_unavailable();
-            assert!(answer.elapsed < Duration::from_secs(4), "{path}: {:?}", answer.elapsed);
+            assert!(
+                answer.elapsed < Duration::from_secs(4),
+                "{path}: {:?}",
+                answer.elapsed
+            );
         }
     }
 }
@@ -146,16 +167,19 @@ async fn without_sqs_an_order_is_placed_as_fast_and_its_events_wait() {
         let caller = Caller::new(checkout::router(state.clone()), &customer).await;
         // The first order pays for connections.
         for limit in [Duration::from_secs(4), Duration::from_millis(1_500)] {
-            let order = caller.post("/checkout", &order_of(&sku, 1, "pm_card_visa")).await;
+            let order = caller
+                .post("/checkout", &order_of(&sku, 1, "pm_card_visa"))
+                .await;
             assert_eq!(order.status, 201, "{}", order.body);
             assert!(order.elapsed < limit, "{:?}", order.elapsed);
             let id: Uuid = order.body["id"].as_str().unwrap().parse().unwrap();
             let mut tx = state.database.begin().await.unwrap();
-            let events: i64 = sqlx::query_scalar("select count(*) from outbox where aggregate_id = $1")
-                .bind(id)
-                .fetch_one(&mut *tx)
-                .await
-                .unwrap();
+            let events: i64 =
+                sqlx::query_scalar("select count(*) from outbox where aggregate_id = $1")
+                    .bind(id)
+                    .fetch_one(&mut *tx)
+                    .await
+                    .unwrap();
             assert!(events > 0);
         }
     }
@@ -167,11 +191,13 @@ async fn add(state: &AppState, aggregate: Uuid, events: &[Event]) {
     for event in events {
         outbox::add(&mut tx, aggregate, event).await.unwrap();
     }
-    sqlx::query("update outbox set occurred_at = occurred_at - interval '1 minute' where aggregate_id = $1")
-        .bind(aggregate)
-        .execute(&mut *tx)
-        .await
-        .unwrap();
+    sqlx::query(
+        "update outbox set occurred_at = occurred_at - interval '1 minute' where aggregate_id = $1",
+    )
+    .bind(aggregate)
+    .execute(&mut *tx)
+    .await
+    .unwrap();
     shared::store::database::commit(tx).await.unwrap();
 }
 
@@ -188,16 +214,25 @@ async fn arrived(queue: &TestQueue, aggregate: Uuid) -> Vec<(String, i64)> {
 }
 
 fn named(events: &[(&str, i64)]) -> Vec<(String, i64)> {
-    let named = events.iter().map(|(name, sequence)| ((*name).to_owned(), *sequence));
+    let named = events
+        .iter()
+        .map(|(name, sequence)| ((*name).to_owned(), *sequence));
     named.collect()
 }
 
 #[tokio::test]
 async fn events_that_waited_for_sqs_arrive_in_order_and_numbered_without_gaps_in_each_queue() {
     let gone = tests::state("sweeper").await;
-    let gone = Changed::new().on_the_database_of(&gone).at("SQS", NOWHERE).state("sweeper").await;
+    let gone = Changed::new()
+        .on_the_database_of(&gone)
+        .at("SQS", NOWHERE)
+        .state("sweeper")
+        .await;
     let order_id = Uuid::now_v7();
-    let (due, paid) = (Event::PaymentDue { order_id }, Event::OrderPaid { order_id });
+    let (due, paid) = (
+        Event::PaymentDue { order_id },
+        Event::OrderPaid { order_id },
+    );
     let cancelled = Event::OrderCancelled { order_id };
     add(&gone, order_id, &[due.clone(), paid, due, cancelled]).await;
     assert_eq!(sweep(&gone).await.unwrap(), 0);
@@ -227,12 +262,18 @@ async fn queue_that_refuses_an_event_keeps_no_other_queue_and_no_other_aggregate
     let state = Changed::new()
         .on_the_database_of(&own)
         .with("ORDERS_QUEUE_URL", &orders.url)
-        .with("MAIL_QUEUE_URL", &format!("{}-that-is-not-there", orders.url))
+        .with(
+            "MAIL_QUEUE_URL",
+            &format!("{}-that-is-not-there", orders.url),
+        )
         .state("sweeper")
         .await;
     let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
     for order_id in [one, other] {
-        let (paid, due) = (Event::OrderPaid { order_id }, Event::PaymentDue { order_id });
+        let (paid, due) = (
+            Event::OrderPaid { order_id },
+            Event::PaymentDue { order_id },
+        );
         add(&state, order_id, &[paid, due]).await;
     }
     assert_eq!(sweep(&state).await.unwrap(), 2);
@@ -245,7 +286,12 @@ async fn number_given_by_the_release_before_is_never_given_again() {
     let state = tests::state("sweeper").await;
     let order_id = Uuid::now_v7();
     let due = Event::PaymentDue { order_id };
-    add(&state, order_id, &[due.clone(), Event::OrderPaid { order_id }]).await;
+    add(
+        &state,
+        order_id,
+        &[due.clone(), Event::OrderPaid { order_id }],
+    )
+    .await;
     let mut tx = state.database.begin().await.unwrap();
     // What the release before does for an event.
     let sequence: i64 = sqlx::query_scalar(
@@ -285,24 +331,43 @@ async fn without_s3_an_upload_is_refused_and_the_catalogue_is_unchanged() {
     let (_listener, silent) = silent();
     let shop = Shop::open().await;
     let sku = shop.product(1000, 10).await;
-    let found = shop.seller.get(&format!("/products?q={sku}")).await.expect(200);
+    let found = shop
+        .seller
+        .get(&format!("/products?q={sku}"))
+        .await
+        .expect(200);
     let id = found.body["items"][0]["id"].as_str().unwrap().to_owned();
     let seller = Stack::running().accounts.seller;
     let image = json!({"content_type": "image/png", "byte_size": 100, "alt": "A test"});
-    let announced = shop.seller.post(&format!("/products/{id}/images"), image.clone()).await;
-    let announced = announced.expect(201).body["image_id"].as_str().unwrap().to_owned();
+    let announced = shop
+        .seller
+        .post(&format!("/products/{id}/images"), image.clone())
+        .await;
+    let announced = announced.expect(201).body["image_id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     for endpoint in [NOWHERE, &silent] {
         let state = Changed::new().at("S3", endpoint).state("products").await;
         let caller = Caller::new(products::router(state), &seller).await;
         for (path, body) in [
             (format!("/products/{id}/images"), &image),
-            (format!("/products/{id}/images/{announced}/complete"), &Value::Null),
+            (
+                format!("/products/{id}/images/{announced}/complete"),
+                &Value::Null,
+            ),
         ] {
             let answer = caller.post(&path, body).await;
             answer.is_unavailable();
-            assert!(answer.elapsed < Duration::from_secs(5), "{path}: {:?}", answer.elapsed);
+            assert!(
+                answer.elapsed < Duration::from_secs(5),
+                "{path}: {:?}",
+                answer.elapsed
+            );
         }
-        let page = caller.ask(Method::GET, &format!("/products/{id}"), &Value::Null).await;
+        let page = caller
+            .ask(Method::GET, &format!("/products/{id}"), &Value::Null)
+            .await;
         assert_eq!(page.status, 200, "{}", page.body);
         assert_eq!(page.header("x-degraded"), "");
     }

@@ -36,7 +36,12 @@ async fn replicate(from: &Client, to: &Client) -> Result<usize> {
     let mut pages = from.list_secrets().into_paginator().send();
     while let Some(page) = pages.next().await {
         let page = page.context("The secrets cannot be listed.")?;
-        names.extend(page.secret_list.into_iter().flatten().filter_map(|secret| secret.name));
+        names.extend(
+            page.secret_list
+                .into_iter()
+                .flatten()
+                .filter_map(|secret| secret.name),
+        );
     }
     for id in &names {
         // One that was declared and never written is not there either.

@@ -119,7 +119,9 @@ fn reason(failure: &Failure) -> String {
 /// When the queue first gave the message out.
 fn first_failed_at(message: &SqsMessage) -> String {
     let first = message.attributes.get("ApproximateFirstReceiveTimestamp");
-    let seconds = first.and_then(|ms| ms.parse::<i64>().ok()).map(|ms| ms / 1_000);
+    let seconds = first
+        .and_then(|ms| ms.parse::<i64>().ok())
+        .map(|ms| ms / 1_000);
     let at = seconds.and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok());
     at.unwrap_or_else(clock::now)
         .format(&Rfc3339)

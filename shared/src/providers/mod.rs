@@ -48,10 +48,7 @@ impl AwsError {
     /// body, and so no code: only its status tells.
     pub(crate) fn is_denial(&self) -> bool {
         self.status == Some(403)
-            || matches!(
-                self.code.as_str(),
-                "AccessDenied" | "AccessDeniedException"
-            )
+            || matches!(self.code.as_str(), "AccessDenied" | "AccessDeniedException")
     }
 
     /// The answer began well and broke off.

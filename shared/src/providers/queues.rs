@@ -134,12 +134,10 @@ impl Queues {
         let name = received.queue_arn.rsplit(':').next().unwrap_or_default();
         let is_it = |url: &&str| url.rsplit('/').next() == Some(name);
         let urls = [self.orders_url.as_str(), self.mail_url.as_str()];
-        urls.into_iter()
-            .find(is_it)
-            .ok_or(CallError::NotStarted {
-                dependency: "sqs",
-                reason: "the message came from another queue",
-            })
+        urls.into_iter().find(is_it).ok_or(CallError::NotStarted {
+            dependency: "sqs",
+            reason: "the message came from another queue",
+        })
     }
 }
 

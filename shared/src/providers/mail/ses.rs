@@ -88,7 +88,9 @@ fn in_ascii(sender: &str) -> String {
                     _ => words.push(letter.to_string()),
                 }
             }
-            let encoded = words.iter().map(|word| format!("=?UTF-8?B?{}?=", STANDARD.encode(word)));
+            let encoded = words
+                .iter()
+                .map(|word| format!("=?UTF-8?B?{}?=", STANDARD.encode(word)));
             format!("{} <{address}>", encoded.collect::<Vec<_>>().join(" "))
         }
         _ => sender.to_owned(),

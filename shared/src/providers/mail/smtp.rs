@@ -71,7 +71,9 @@ impl Smtp {
     }
 
     fn transport(&self, login: Option<Login>) -> Result<Transport, MailError> {
-        let config::Smtp { host, port, tls, .. } = &self.server;
+        let config::Smtp {
+            host, port, tls, ..
+        } = &self.server;
         let builder = match (tls, *port) {
             (false, _) => Ok(Transport::builder_dangerous(host)),
             (true, SUBMISSIONS) => Transport::relay(host),
