@@ -139,8 +139,7 @@ impl AppState {
     /// Touches what a request would need, so that the next one finds it warm.
     /// Failures are logged: a warm-up has nobody to tell.
     pub async fn warm_up(&self) {
-        let (pool, keys, (), ()) = futures::join!(
-        let (pool, keys, _) = futures::join!(
+        let (pool, keys, (), _) = futures::join!(
             self.database.warm_up(),
             self.verifier.ring(),
             self.breakers.refresh(),
