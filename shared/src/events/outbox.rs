@@ -4,7 +4,8 @@ use uuid::Uuid;
 
 use crate::domain::events::Queue;
 use crate::state::AppState;
-use crate::store::{PgConnection, StoreError, database, outbox};
+use crate::store::outbox::{self, Pending};
+use crate::store::{PgConnection, StoreError, database};
 
 /// Unpublished events younger than this are left to the request that wrote them.
 const SETTLED_SECONDS: f64 = 5.0;
@@ -43,21 +44,8 @@ pub async fn sweep(state: &AppState) -> Result<usize, StoreError> {
 /// does not take. A kill between sending and marking sends again.
 async fn publish_aggregate(state: &AppState, aggregate: Uuid) -> Result<usize, StoreError> {
     let mut tx = state.database.begin().await?;
-    let published = database::within(send_pending(state, &mut tx, aggregate)).await?;
-    database::commit(tx).await?;
-    Ok(published)
-}
-
-async fn send_pending(
-    state: &AppState,
-    tx: &mut PgConnection,
-    aggregate: Uuid,
-) -> Result<usize, StoreError> {
-    if !outbox::claim_aggregate(tx, aggregate).await? {
-        return Ok(0);
-    }
     let mut published = 0;
-    for pending in outbox::pending(tx, aggregate).await? {
+    for pending in database::within(claim(&mut tx, aggregate)).await? {
         let Some(queue) = Queue::from_name(&pending.queue) else {
             continue;
         };
@@ -66,8 +54,18 @@ async fn send_pending(
             tracing::warn!(queue = queue.name(), error = %error, "the event waits in the outbox");
             break;
         }
-        outbox::mark_published(tx, envelope.id, queue.name()).await?;
+        let marked = outbox::mark_published(&mut tx, envelope.id, queue.name());
+        database::within::<_, StoreError>(async { Ok(marked.await?) }).await?;
         published += 1;
     }
+    database::commit(tx).await?;
     Ok(published)
+}
+
+/// What is to be published, unless somebody else is at it.
+async fn claim(tx: &mut PgConnection, aggregate: Uuid) -> Result<Vec<Pending>, StoreError> {
+    if !outbox::claim_aggregate(tx, aggregate).await? {
+        return Ok(Vec::new());
+    }
+    Ok(outbox::pending(tx, aggregate).await?)
 }
