@@ -313,6 +313,9 @@ async fn deploy(stack: &Stack, parameters: &[Parameter], fingerprint: &str) -> R
         &name,
         "--template-file",
         &packaged,
+        // A template of this size is taken from a bucket only.
+        "--s3-bucket",
+        PACKAGES,
         "--no-fail-on-empty-changeset",
         "--capabilities",
         "CAPABILITY_IAM",

@@ -7,7 +7,8 @@ use crate::domain::events::Queue;
 use crate::resilience::policies::PUBLISH_TIMEOUT;
 use crate::resilience::{Class, Deadline};
 use crate::state::AppState;
-use crate::store::{PgConnection, StoreError, database, outbox};
+use crate::store::outbox::{self, Pending};
+use crate::store::{PgConnection, StoreError, database};
 
 /// Unpublished events younger than this are left to the request that wrote them.
 const SETTLED_SECONDS: f64 = 5.0;
@@ -79,23 +80,9 @@ async fn publish_aggregate(
     deadline: Deadline,
 ) -> Result<Published, StoreError> {
     let mut tx = state.database.begin().await?;
-    let published = database::within(send_pending(state, &mut tx, aggregate, deadline)).await?;
-    database::commit(tx).await?;
-    Ok(published)
-}
-
-async fn send_pending(
-    state: &AppState,
-    tx: &mut PgConnection,
-    aggregate: Uuid,
-    deadline: Deadline,
-) -> Result<Published, StoreError> {
     let mut published = Published::default();
-    if !outbox::claim_aggregate(tx, aggregate).await? {
-        return Ok(published);
-    }
     let mut stopped = Vec::new();
-    for pending in outbox::pending(tx, aggregate).await? {
+    for pending in database::within(claim(&mut tx, aggregate)).await? {
         let queue = Queue::from_name(&pending.queue);
         let Some(queue) = queue.filter(|queue| !stopped.contains(queue)) else {
             continue;
@@ -112,8 +99,18 @@ async fn send_pending(
             stopped.push(queue);
             continue;
         }
-        outbox::mark_published(tx, envelope.id, queue.name()).await?;
+        let marked = outbox::mark_published(&mut tx, envelope.id, queue.name());
+        database::within::<_, StoreError>(async { Ok(marked.await?) }).await?;
         published.count += 1;
     }
+    database::commit(tx).await?;
     Ok(published)
+}
+
+/// What is to be published, unless somebody else is at it.
+async fn claim(tx: &mut PgConnection, aggregate: Uuid) -> Result<Vec<Pending>, StoreError> {
+    if !outbox::claim_aggregate(tx, aggregate).await? {
+        return Ok(Vec::new());
+    }
+    Ok(outbox::pending(tx, aggregate).await?)
 }

@@ -153,8 +153,9 @@ impl Queues {
     fn source(&self, received: Received<'_>) -> Result<&str, CallError<AwsError>> {
         let name = received.queue_arn.rsplit(':').next().unwrap_or_default();
         let is_it = |url: &&str| url.rsplit('/').next() == Some(name);
-        let urls = [self.orders_url.as_str(), self.mail_url.as_str()];
-        urls.into_iter().find(is_it).ok_or(CallError::NotStarted {
+        let urls = [&self.orders_url, &self.mail_url, &self.catalogue_url];
+        let mut urls = urls.into_iter().map(String::as_str);
+        urls.find(is_it).ok_or(CallError::NotStarted {
             dependency: "sqs",
             reason: "the message came from another queue",
         })

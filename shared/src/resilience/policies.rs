@@ -408,7 +408,7 @@ pub const NODE_AVOIDED_FOR: Duration = Duration::from_secs(10);
 pub const NODE_ROLES_TTL: Duration = Duration::from_secs(1);
 
 /// A transaction that is given up after this long may have been cut off by a hung server.
-pub const TRANSACTION_SUSPECT_AFTER: Duration = Duration::from_secs(1);
+pub const TRANSACTION_SUSPECT_AFTER: Duration = Duration::from_millis(2_500);
 
 /// How long a secret's value is used before it is read again.
 pub const SECRET_TTL: Duration = Duration::from_secs(300);
