@@ -201,7 +201,7 @@ pub async fn nudge(worker: &AppState, order: &Value, customer: &str) -> bool {
     let mut batch = SqsEvent::default();
     batch.records = vec![message];
     let handle = |envelope, event| order_worker::handle(worker.clone(), envelope, event);
-    handle_batch(batch, handle)
+    handle_batch(&worker.queues, batch, handle)
         .await
         .batch_item_failures
         .is_empty()
