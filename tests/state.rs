@@ -39,8 +39,8 @@ pub async fn state_on(function: &str, database: &TestDatabase) -> AppState {
     let _ = made.send().await.unwrap().error_for_status().unwrap();
     let overrides = [
         ("DB_NAME", database.name()),
-        ("DB_HOSTS", &hosts),
-        ("CATALOGUE_BUCKET", &bucket),
+        ("DB_HOSTS", hosts.as_str()),
+        ("CATALOGUE_BUCKET", bucket.as_str()),
     ];
     state_with(function, &overrides).await
 }

@@ -101,9 +101,12 @@ async fn compose(
             order_id,
             fulfilment_id,
         } => shipped(shop, tx, (order_id, fulfilment_id)).await,
-        Event::PaymentDue { .. } | Event::WebhookReceived { .. } | Event::RefundDue { .. } => {
-            Err(SendError::NotMail(event.type_name()))
-        }
+        Event::PaymentDue { .. }
+        | Event::WebhookReceived { .. }
+        | Event::RefundDue { .. }
+        | Event::ProductChanged { .. }
+        | Event::CategoriesChanged
+        | Event::RatesChanged => Err(SendError::NotMail(event.type_name())),
     }
 }
 

@@ -7,5 +7,5 @@ mod warm_up;
 
 pub use batch::{Failure, handle_batch, serve_batches, serve_schedule};
 pub use outbox::{publish, sweep};
-pub use together::{handle_together, serve_together};
+pub use together::{Sent, handle_together, serve_together};
 pub use warm_up::WarmUp;
