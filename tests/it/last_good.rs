@@ -1,10 +1,12 @@
 //! The last-good catalogue follows the database, and is mended where it does not.
 
+use std::sync::Arc;
+
 use reqwest::Method;
 use serde_json::{Value, json};
-use shared::domain::catalogue::Sort;
+use shared::domain::catalogue::{Slug, Sort};
 use shared::events::handle_together;
-use shared::operations::project_catalogue;
+use shared::operations::project_catalogue::{self, Recent};
 use shared::state::AppState;
 use shared::store::last_good::{LastGood, LastGoodError, keys};
 use shared::store::listing::Wanted;
@@ -53,10 +55,8 @@ async fn patch(client: &Client, path: &str, body: Value) -> Value {
 #[tokio::test]
 async fn product_is_kept_in_s3_and_follows_every_change() {
     let shop = Shop::open().await;
-    let last_good = &tests::state::Changed::new()
-        .state("products")
-        .await
-        .last_good;
+    let state = tests::state::Changed::new().state("products").await;
+    let last_good = &state.last_good;
     let sku = format!("T-{}", Uuid::new_v4().simple());
     let category =
         shop.seller.get("/categories").await.expect(200).body["items"][0]["slug"].clone();
@@ -68,12 +68,7 @@ async fn product_is_kept_in_s3_and_follows_every_change() {
     let path = format!("/products/{id}");
 
     eventually("it is kept", async || version_kept(last_good, id).await).await;
-    let slug = made.body["slug"]
-        .as_str()
-        .unwrap()
-        .to_owned()
-        .try_into()
-        .unwrap();
+    let slug = Slug::try_from(made.body["slug"].as_str().unwrap().to_owned()).unwrap();
     let by_slug = last_good
         .page(&ProductKey::Slug(slug))
         .await
@@ -115,10 +110,8 @@ async fn product_is_kept_in_s3_and_follows_every_change() {
 #[tokio::test]
 async fn category_has_its_list_and_rates_are_kept() {
     let shop = Shop::open().await;
-    let last_good = &tests::state::Changed::new()
-        .state("products")
-        .await
-        .last_good;
+    let state = tests::state::Changed::new().state("products").await;
+    let last_good = &state.last_good;
     let slug = format!("t-{}", Uuid::new_v4().simple());
     let body = json!({"title": "Made by a test", "slug": slug});
     let _ = shop.admin.post("/categories", body).await.expect(201);
@@ -250,15 +243,16 @@ async fn product_leaves_the_list_of_the_category_that_it_left() {
     let id = one_product(database.pool()).await;
     let state = tests::state_on("projector", &database).await;
     project_catalogue::categories(&state).await.unwrap();
-    let ids = [id].into();
+    let ids = || [(id, shared::clock::now())].into();
+    let recent = Recent::default();
     assert!(
-        project_catalogue::products(&state, &ids)
+        project_catalogue::products(&state, &recent, &ids())
             .await
             .unwrap()
             .is_empty()
     );
     let listed = async |slug: &str| {
-        let category = Some(slug.to_owned().try_into().unwrap());
+        let category = Some(Slug::try_from(slug.to_owned()).unwrap());
         let list = state
             .last_good
             .list(&Wanted {
@@ -274,7 +268,7 @@ async fn product_leaves_the_list_of_the_category_that_it_left() {
     let garden = sqlx::query(statement).bind(Uuid::now_v7());
     garden.execute(database.pool()).await.unwrap();
     assert!(
-        project_catalogue::products(&state, &ids)
+        project_catalogue::products(&state, &recent, &ids())
             .await
             .unwrap()
             .is_empty()
@@ -293,8 +287,10 @@ async fn every_sample_event_is_handled_and_poison_goes_back() {
     ] {
         let sample = crate::tidy::read(&format!("events/projector-{name}.json"));
         let batch = serde_json::from_str(&sample).unwrap();
-        let handle = |events| projector::handle(state.clone(), events);
-        let failures = handle_together(batch, handle).await.batch_item_failures;
+        let handle = |events| projector::handle(state.clone(), Arc::default(), events);
+        let failures = handle_together(&state.queues, batch, handle)
+            .await
+            .batch_item_failures;
         let failed: Vec<_> = failures
             .into_iter()
             .map(|failure| failure.item_identifier)

@@ -1,18 +1,21 @@
 //! `projector`: keeps the last-good catalogue in S3 as the database has it.
 #![recursion_limit = "256"]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use shared::domain::events::Event;
-use shared::events::Failure;
-use shared::operations::project_catalogue::{self, ProjectError};
+use shared::events::{Failure, Sent};
+use shared::operations::project_catalogue::{self, ProjectError, Recent};
 use shared::state::AppState;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// What a batch of events asks for, each thing once.
 #[derive(Debug, Default)]
 struct Asked {
-    products: BTreeSet<Uuid>,
+    /// Each with its latest change.
+    products: BTreeMap<Uuid, OffsetDateTime>,
     categories: bool,
     rates: bool,
 }
@@ -26,11 +29,16 @@ struct Failed {
 }
 
 /// Handles a batch of events: each list and each product once, however often
-/// they changed. One result per event, in their order.
-pub async fn handle(state: AppState, events: Vec<Event>) -> Vec<Result<(), Failure>> {
-    let failed = project(&state, asked(&events)).await;
-    let result = |event: &Event| {
-        let again = match event {
+/// they changed, and not at all when that was done after they changed. One
+/// result per event, in their order.
+pub async fn handle(
+    state: AppState,
+    recent: Arc<Recent>,
+    events: Vec<Sent>,
+) -> Vec<Result<(), Failure>> {
+    let failed = project(&state, &recent, asked(&events)).await;
+    let result = |sent: &Sent| {
+        let again = match &sent.event {
             Event::ProductChanged { product_id } => failed.products.contains(product_id),
             Event::CategoriesChanged => failed.categories,
             Event::RatesChanged => failed.rates,
@@ -46,12 +54,13 @@ pub async fn handle(state: AppState, events: Vec<Event>) -> Vec<Result<(), Failu
     events.iter().map(result).collect()
 }
 
-fn asked(events: &[Event]) -> Asked {
+fn asked(events: &[Sent]) -> Asked {
     let mut asked = Asked::default();
-    for event in events {
+    for Sent { event, at } in events {
         match event {
             Event::ProductChanged { product_id } => {
-                asked.products.insert(*product_id);
+                let latest = asked.products.entry(*product_id).or_insert(*at);
+                *latest = (*latest).max(*at);
             }
             Event::CategoriesChanged => asked.categories = true,
             Event::RatesChanged => asked.rates = true,
@@ -61,7 +70,7 @@ fn asked(events: &[Event]) -> Asked {
     asked
 }
 
-async fn project(state: &AppState, asked: Asked) -> Failed {
+async fn project(state: &AppState, recent: &Recent, asked: Asked) -> Failed {
     let mut failed = Failed::default();
     if asked.rates {
         let rates = project_catalogue::rates(state).await;
@@ -72,11 +81,11 @@ async fn project(state: &AppState, asked: Asked) -> Failed {
         failed.categories = is_failure("categories", categories);
     }
     if !asked.products.is_empty() {
-        match project_catalogue::products(state, &asked.products).await {
+        match project_catalogue::products(state, recent, &asked.products).await {
             Ok(products) => failed.products = products,
             Err(error) => {
                 is_failure::<()>("lists", Err(error));
-                failed.products = asked.products;
+                failed.products = asked.products.into_keys().collect();
             }
         }
     }

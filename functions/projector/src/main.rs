@@ -4,5 +4,7 @@
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
     let state = shared::state::start().await?;
-    shared::events::serve_together(state, projector::handle).await
+    let recent = std::sync::Arc::default();
+    let handle = |state, events| projector::handle(state, std::sync::Arc::clone(&recent), events);
+    shared::events::serve_together(state, handle).await
 }

@@ -11,5 +11,5 @@ pub use batch::{handle_batch, serve_batches, serve_schedule};
 pub use failure::Failure;
 pub use nudge::nudge;
 pub use outbox::{publish, sweep};
-pub use together::{handle_together, serve_together};
+pub use together::{Sent, handle_together, serve_together};
 pub use warm_up::WarmUp;

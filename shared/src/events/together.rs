@@ -7,9 +7,11 @@ use std::time::Instant;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures::FutureExt;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use time::OffsetDateTime;
 
 use super::batch::{conclude, failed_item};
 use super::failure::Failure;
+use crate::clock;
 use crate::context::{self, Context};
 use crate::domain::events::{Envelope, Event, UnknownEvent};
 use crate::providers::queues::Queues;
@@ -17,13 +19,22 @@ use crate::resilience::policies::BATCH_TIMEOUT;
 use crate::resilience::{Deadline, SharedState};
 use crate::state::AppState;
 
+/// An event, and when its queue got it: what it tells of was committed before.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// The event.
+    pub event: Event,
+    /// By the queue's clock.
+    pub at: OffsetDateTime,
+}
+
 /// Runs `handle` for all events of a batch, and reports exactly those that
 /// failed. It answers one result per event, in their order. Those that failed
 /// wait at `queues`, as in [`super::handle_batch`].
 pub async fn handle_together<F>(
     queues: &Queues,
     batch: SqsEvent,
-    handle: impl Fn(Vec<Event>) -> F,
+    handle: impl Fn(Vec<Sent>) -> F,
 ) -> SqsBatchResponse
 where
     F: Future<Output = Vec<Result<(), Failure>>>,
@@ -40,7 +51,8 @@ where
         .into_iter();
     let mut response = SqsBatchResponse::default();
     for (message, event) in batch.records.iter().zip(read) {
-        let event_type = event.as_ref().map(Event::type_name).unwrap_or_default();
+        let event_type = event.as_ref().map(|sent| sent.event.type_name());
+        let event_type = event_type.unwrap_or_default();
         let result = match event {
             Ok(_) => results.next().unwrap_or(Err(Failure::Panicked)),
             Err(unknown) => Err(unknown.into()),
@@ -55,8 +67,8 @@ where
 
 /// After a panic each event is tried by itself, so that one keeps no others waiting.
 async fn handle_caught<F>(
-    events: Vec<Event>,
-    handle: &impl Fn(Vec<Event>) -> F,
+    events: Vec<Sent>,
+    handle: &impl Fn(Vec<Sent>) -> F,
 ) -> Vec<Result<(), Failure>>
 where
     F: Future<Output = Vec<Result<(), Failure>>>,
@@ -80,8 +92,17 @@ where
     results
 }
 
-fn event_of(message: &SqsMessage) -> Result<Event, UnknownEvent> {
-    Envelope::parse(message.body.as_deref().unwrap_or_default())?.event()
+fn event_of(message: &SqsMessage) -> Result<Sent, UnknownEvent> {
+    let envelope = Envelope::parse(message.body.as_deref().unwrap_or_default())?;
+    let event = envelope.event()?;
+    let sent = message.attributes.get("SentTimestamp");
+    let milliseconds = sent.and_then(|sent| sent.parse::<i128>().ok());
+    let at = milliseconds.and_then(|milliseconds| {
+        OffsetDateTime::from_unix_timestamp_nanos(milliseconds * 1_000_000).ok()
+    });
+    // Without it, this moment: later than any commit that the event can tell of.
+    let at = at.unwrap_or_else(clock::now);
+    Ok(Sent { event, at })
 }
 
 fn id_of(message: &SqsMessage) -> String {
@@ -94,7 +115,7 @@ fn id_of(message: &SqsMessage) -> String {
 /// The runtime's own.
 pub async fn serve_together<F, H>(state: AppState, handle: H) -> Result<(), Error>
 where
-    H: Fn(AppState, Vec<Event>) -> F,
+    H: Fn(AppState, Vec<Sent>) -> F,
     F: Future<Output = Vec<Result<(), Failure>>>,
 {
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| {
@@ -145,7 +166,9 @@ mod tests {
         handle: impl Fn(&Event) -> Result<(), Failure>,
     ) -> Vec<String> {
         let handle = &handle;
-        let run = |events: Vec<Event>| async move { events.iter().map(handle).collect() };
+        let run = |events: Vec<Sent>| async move {
+            events.iter().map(|sent| handle(&sent.event)).collect()
+        };
         let response = handle_together(batch(products), run).await;
         let failures = response.batch_item_failures.into_iter();
         failures.map(|failure| failure.item_identifier).collect()

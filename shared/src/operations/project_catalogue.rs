@@ -1,15 +1,24 @@
 //! Brings the last-good catalogue in S3 to what the database says.
 //!
 //! Nothing is taken from an event but which rows to look at, and these are read
-//! where they are written. What is there already is not written again, and after
-//! every write both are compared once more: so this may come twice, late, in any
-//! order and beside itself, and whoever writes last has seen the newest.
+//! where they are written. What is there already is not written again. A list
+//! replaces only what was fetched before its rows were read; the parts of a
+//! product are compared once more after every write. So this may come twice, late,
+//! in any order and beside itself, and whoever writes last has seen the newest.
 
-use std::collections::{BTreeSet, HashMap};
+mod recent;
 
+pub use recent::Recent;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream};
+use serde::Serialize;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::clock;
 use crate::domain::catalogue::{Slug, Sort, Status};
 use crate::state::AppState;
 use crate::store::categories::{self, CategoryRow};
@@ -21,11 +30,14 @@ use crate::telemetry;
 /// Products in a list that is kept.
 const LIST_LENGTH: i64 = 200;
 
-/// So often a thing may change while it is written.
+/// So often a product may change while it is written.
 const ROUNDS_MAX: usize = 5;
 
 /// Things at once; an environment has two connections.
 const AT_ONCE: usize = 2;
+
+/// Fetches at once.
+const FETCHES_AT_ONCE: usize = 8;
 
 /// Why the last-good catalogue was not brought to what the database says.
 #[derive(Debug, thiserror::Error)]
@@ -36,33 +48,58 @@ pub enum ProjectError {
     /// The last-good catalogue failed.
     #[error(transparent)]
     LastGood(#[from] LastGoodError),
-    /// It changed faster than it could be written.
+    /// A product changed faster than it could be written.
     #[error("it changed each time that it was written")]
     Unsettled,
+    /// Never in practice: a row that cannot be written as JSON.
+    #[error("it cannot be written as JSON")]
+    Unwritable(#[from] serde_json::Error),
 }
 
-/// Brings lists and pages to what the database says of these products, each list
-/// once. The products that could not be brought; their lists were.
+/// Brings lists and pages to what the database says of products that are known
+/// to have changed by these instants, each list once, and none that was made since.
+/// The products that could not be brought; their lists were.
 ///
 /// # Errors
 /// Some list could not be brought, or it is not known which.
 pub async fn products(
     state: &AppState,
-    ids: &BTreeSet<Uuid>,
+    recent: &Recent,
+    changed: &BTreeMap<Uuid, OffsetDateTime>,
 ) -> Result<BTreeSet<Uuid>, ProjectError> {
+    let is_old = |(id, at): &(&Uuid, &OffsetDateTime)| !recent.holds(&keys::product(**id), **at);
+    let changed: BTreeMap<Uuid, OffsetDateTime> = changed
+        .iter()
+        .filter(is_old)
+        .map(|(id, at)| (*id, *at))
+        .collect();
+    let Some(changed_at) = changed.values().max().copied() else {
+        return Ok(BTreeSet::new());
+    };
+    let ids: Vec<Uuid> = changed.into_keys().collect();
     // Lists first: a list that a product left is known from its old page only.
-    let affected = categories_of(state, ids).await?;
+    let affected = categories_of(state, &ids).await?;
     if !affected.is_empty() {
         let tree = all_categories(state).await?;
         let above = affected.iter().flat_map(|slug| with_above(&tree, slug));
-        lists(state, &above.collect()).await?;
+        let above = above.collect();
+        let is_old = |(category, sort): &(Option<Slug>, Sort)| {
+            !recent.holds(&keys::list(category.as_ref(), *sort), changed_at)
+        };
+        let old = all_lists(&above).filter(is_old);
+        lists(state, recent, old).await?;
     }
     let brought = stream::iter(ids).map(async |id| {
-        let result = product(state, *id).await;
-        if let Err(error) = &result {
-            tracing::warn!(product.id = %id, error = telemetry::chain(error), "the product was not brought");
+        let read_at = clock::now();
+        let result = product(state, id).await;
+        match &result {
+            Ok(_) => recent.note(keys::product(id), read_at),
+            Err(error) => {
+                let error = telemetry::chain(error);
+                tracing::warn!(product.id = %id, error, "the product was not brought");
+            }
         }
-        (*id, result.is_err())
+        (id, result.is_err())
     });
     let brought = brought.buffer_unordered(AT_ONCE);
     let failed = brought.filter_map(async |(id, failed)| failed.then_some(id));
@@ -87,7 +124,9 @@ pub async fn list(
     category: Option<&Slug>,
     sort: Sort,
 ) -> Result<usize, ProjectError> {
-    settle(state, async || list_part(state, category, sort).await).await
+    let key = keys::list(category, sort);
+    let read = async || first_products(state, category, sort).await;
+    Ok(state.last_good.follow(key, read).await?.into())
 }
 
 /// Brings the tree of categories to what the database says, with the lists of
@@ -104,13 +143,11 @@ pub async fn categories(state: &AppState) -> Result<usize, ProjectError> {
     let moved = moved(&before, &all_categories(state).await?);
     if !moved.is_empty() {
         // Before the tree itself, which tells who has moved.
-        lists(state, &moved).await?;
+        lists(state, &Recent::default(), all_lists(&moved)).await?;
     }
-    settle(state, async || {
-        let rows = all_categories(state).await?;
-        Ok(vec![Part::of(keys::CATEGORIES.to_owned(), &rows)?])
-    })
-    .await
+    let read = async || json(&all_categories(state).await?);
+    let key = keys::CATEGORIES.to_owned();
+    Ok(state.last_good.follow(key, read).await?.into())
 }
 
 /// Brings shipping and tax rates to what the database says; 1 when they were
@@ -119,7 +156,7 @@ pub async fn categories(state: &AppState) -> Result<usize, ProjectError> {
 /// # Errors
 /// The database or the store is away.
 pub async fn rates(state: &AppState) -> Result<usize, ProjectError> {
-    settle(state, async || {
+    let read = async || {
         let mut tx = state.database.begin().await?;
         let all = database::within(async {
             Ok::<_, StoreError>(AllRates {
@@ -129,9 +166,10 @@ pub async fn rates(state: &AppState) -> Result<usize, ProjectError> {
         });
         let all = all.await?;
         database::commit(tx).await?;
-        Ok(vec![Part::of(keys::RATES.to_owned(), &all)?])
-    })
-    .await
+        json(&all)
+    };
+    let key = keys::RATES.to_owned();
+    Ok(state.last_good.follow(key, read).await?.into())
 }
 
 /// Reads and writes until there is nothing left to write; what the first round wrote.
@@ -180,11 +218,11 @@ async fn product_parts(state: &AppState, id: Uuid) -> Result<Vec<Part>, ProjectE
     Ok(parts)
 }
 
-async fn list_part(
+async fn first_products(
     state: &AppState,
     category: Option<&Slug>,
     sort: Sort,
-) -> Result<Vec<Part>, ProjectError> {
+) -> Result<Bytes, ProjectError> {
     let mut tx = state.database.begin().await?;
     let first = database::within(async {
         let first = listing::first(&mut tx, category, sort, LIST_LENGTH).await;
@@ -192,35 +230,47 @@ async fn list_part(
     });
     let first = first.await?;
     database::commit(tx).await?;
-    Ok(vec![Part::of(keys::list(category, sort), &first)?])
+    json(&first)
 }
 
-/// Brings the lists of these categories and the lists of all, in every order.
-async fn lists(state: &AppState, categories: &BTreeSet<String>) -> Result<(), ProjectError> {
+fn json<T: Serialize>(value: &T) -> Result<Bytes, ProjectError> {
+    Ok(serde_json::to_vec(value)?.into())
+}
+
+/// The lists of these categories and the lists of all, in every order.
+fn all_lists(categories: &BTreeSet<String>) -> impl Iterator<Item = (Option<Slug>, Sort)> {
     let slugs = categories.iter().cloned().map(Slug::try_from);
     let categories = slugs.flatten().map(Some).chain([None]);
-    let wanted =
-        categories.flat_map(|category| Sort::OF_LISTS.map(|sort| (category.clone(), sort)));
-    let brought = stream::iter(wanted)
-        .map(async |(category, sort)| list(state, category.as_ref(), sort).await);
+    categories.flat_map(|category| Sort::OF_LISTS.map(|sort| (category.clone(), sort)))
+}
+
+async fn lists(
+    state: &AppState,
+    recent: &Recent,
+    wanted: impl Iterator<Item = (Option<Slug>, Sort)>,
+) -> Result<(), ProjectError> {
+    let brought = stream::iter(wanted).map(async |(category, sort)| {
+        let read_at = clock::now();
+        list(state, category.as_ref(), sort).await?;
+        recent.note(keys::list(category.as_ref(), sort), read_at);
+        Ok(())
+    });
     brought
         .buffer_unordered(AT_ONCE)
-        .try_for_each(async |_| Ok(()))
+        .try_for_each(async |()| Ok(()))
         .await
 }
 
 /// The categories in whose lists these products are or, as far as is kept, were.
-async fn categories_of(
-    state: &AppState,
-    ids: &BTreeSet<Uuid>,
-) -> Result<BTreeSet<String>, ProjectError> {
-    let ids: Vec<Uuid> = ids.iter().copied().collect();
+async fn categories_of(state: &AppState, ids: &[Uuid]) -> Result<BTreeSet<String>, ProjectError> {
     let mut tx = state.database.begin().await?;
-    let present = products::categories_on_sale(&mut *tx, &ids).await;
+    let present = products::categories_on_sale(&mut *tx, ids).await;
     let mut affected: BTreeSet<String> = present.map_err(StoreError::from)?.into_iter().collect();
     database::commit(tx).await?;
-    for id in ids {
-        match state.last_good.page(&ProductKey::Id(id)).await {
+    let kept = stream::iter(ids).map(async |id| state.last_good.page(&ProductKey::Id(*id)).await);
+    let mut kept = kept.buffer_unordered(FETCHES_AT_ONCE);
+    while let Some(page) = kept.next().await {
+        match page {
             Ok(page) => affected.extend(page.map(|page| page.value.card.category)),
             Err(LastGoodError::Unreadable { .. } | LastGoodError::Incomplete) => {}
             Err(error) => return Err(error.into()),

@@ -48,6 +48,8 @@ pub struct Kept {
     pub bytes: Bytes,
     /// When they were written; the store knows whole seconds.
     pub written_at: OffsetDateTime,
+    /// The store's name for exactly these.
+    pub etag: String,
 }
 
 /// The bucket.
@@ -198,11 +200,13 @@ impl Objects {
             let request = self.client.get_object().bucket(&self.catalogue_bucket);
             let object = request.key(key).send().await?;
             let written = object.last_modified().map_or(0, DateTime::secs);
+            let etag = object.e_tag().unwrap_or_default().to_owned();
             let body = object.body.collect().await;
             Ok::<_, AwsError>(Kept {
                 bytes: body.map_err(AwsError::interrupted)?.into_bytes(),
                 written_at: OffsetDateTime::from_unix_timestamp(written)
                     .unwrap_or(OffsetDateTime::UNIX_EPOCH),
+                etag,
             })
         });
         match fetched.await {
@@ -230,6 +234,39 @@ impl Objects {
         })
         .await?;
         Ok(())
+    }
+
+    /// Keeps a part in place of `before`. False when that is not what is there any
+    /// more: somebody else was faster.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn replace(
+        &self,
+        key: &str,
+        before: Option<&Kept>,
+        bytes: Bytes,
+    ) -> Result<bool, ObjectError> {
+        let put = call(Intent::ObjectWrite, || async {
+            let request = self.client.put_object().bucket(&self.catalogue_bucket);
+            let request = match before {
+                Some(before) => request.if_match(&before.etag),
+                None => request.if_none_match("*"),
+            };
+            let request = request.key(key).content_type("application/json");
+            let sent = request.body(ByteStream::from(bytes.clone())).send().await;
+            sent.map_err(AwsError::from)
+        });
+        match put.await {
+            Ok(_) => Ok(true),
+            // It changed, is being changed, or is gone.
+            Err(CallError::Failed { source, .. })
+                if matches!(source.status, Some(404 | 409 | 412)) =>
+            {
+                Ok(false)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Takes a part out of the last-good catalogue. Safe to repeat.

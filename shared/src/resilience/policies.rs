@@ -466,6 +466,9 @@ pub const READ_PATIENCE: Duration = Duration::from_millis(2_000);
 /// How long a read of the last-good catalogue is kept before it is fetched again.
 pub const LAST_GOOD_FRESH: Duration = Duration::from_secs(5);
 
+/// How far the clocks of two machines may be apart.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(2);
+
 /// How long the sweeper may take in one run for the first comparison of the
 /// last-good catalogue with the whole database.
 pub const CATALOGUE_PASS_BUDGET: Duration = Duration::from_secs(20);

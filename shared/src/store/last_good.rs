@@ -19,6 +19,9 @@ use super::reservations::Offer;
 use crate::domain::pricing::{Rates, ShippingRate, TaxRate};
 use crate::providers::objects::{ObjectError, Objects};
 
+/// So often somebody else may be faster.
+const TURNS_MAX: usize = 8;
+
 /// Fetches of one request at once.
 const FETCHES_MAX: usize = 8;
 
@@ -40,6 +43,9 @@ pub enum LastGoodError {
     /// It was never compared with the whole database, so what is not in it may exist all the same.
     #[error("the last-good catalogue is not complete yet")]
     Incomplete,
+    /// Each time that it was to be written somebody else was faster.
+    #[error("{0} in the last-good catalogue is written by others all the time")]
+    Contended(String),
 }
 
 /// Something that was kept.
@@ -228,6 +234,33 @@ impl LastGood {
         let brought = futures::stream::iter(parts.iter().map(|part| self.bring(part)));
         let changed: Vec<bool> = brought.buffered(FETCHES_MAX).try_collect().await?;
         Ok(changed.into_iter().filter(|changed| *changed).count())
+    }
+
+    /// Makes a part what `read` says of it; true as with [`LastGood::bring`]. It is
+    /// asked after what is kept was fetched, and only that is replaced: so what
+    /// somebody else wrote meanwhile is never replaced by something older.
+    ///
+    /// # Errors
+    /// Those of `read`; the store is away, or others write all the time.
+    pub async fn follow<E: From<LastGoodError>>(
+        &self,
+        key: String,
+        read: impl AsyncFn() -> Result<Bytes, E>,
+    ) -> Result<bool, E> {
+        for _ in 0..TURNS_MAX {
+            let kept = self.objects.kept(&key).await.map_err(LastGoodError::from)?;
+            let content = read().await?;
+            if kept.as_ref().is_some_and(|kept| kept.bytes == content) {
+                return Ok(false);
+            }
+            let put = self.objects.replace(&key, kept.as_ref(), content.clone());
+            if put.await.map_err(LastGoodError::from)? {
+                let is_same =
+                    kept.is_some_and(|kept| is_same_but_for_counts(&kept.bytes, &content));
+                return Ok(!is_same);
+            }
+        }
+        Err(LastGoodError::Contended(key).into())
     }
 
     async fn read<T: DeserializeOwned>(
