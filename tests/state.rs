@@ -41,6 +41,11 @@ pub async fn state_on(function: &str, database: &TestDatabase) -> AppState {
     let stack = Stack::running();
     let bucket = database.name().replace('_', "-");
     let made = stack.aws("s3", Method::PUT, &format!("/{bucket}"));
+    // S3 takes none without a word on its region, except in the oldest one.
+    let made = made.body(format!(
+        "<CreateBucketConfiguration><LocationConstraint>{}</LocationConstraint></CreateBucketConfiguration>",
+        local::aws::REGION
+    ));
     let _ = made.send().await.unwrap().error_for_status().unwrap();
     let primary = &stack.database["primary"];
     // A standby may not have heard of the new database yet.

@@ -60,7 +60,7 @@ async fn product_is_kept_in_s3_and_follows_every_change() {
     let sku = format!("T-{}", Uuid::new_v4().simple());
     let category =
         shop.seller.get("/categories").await.expect(200).body["items"][0]["slug"].clone();
-    let variant = |price| json!([{"sku": sku, "title": "", "options": {}, "price": eur(price)}]);
+    let variant = |price| json!([{"sku": sku, "title": "One", "options": {}, "price": eur(price)}]);
     let body = json!({"title": format!("Followed {sku}"), "description": "Made by a test.",
         "category": category, "status": "active", "variants": variant(1500)});
     let made = shop.seller.post("/products", body).await.expect(201);

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use shared::operations::settle_payment::settle_payment;
+use shared::store::database;
 use tests::Stack;
 use tests::outage::{Buyer, Outage, charges};
 use tests::shop::{new_key, order_of};
@@ -76,7 +77,7 @@ async fn charge_whose_record_is_lost_is_answered_as_pending_and_found_out_later(
         .execute(&mut *tx)
         .await
         .unwrap();
-    tx.commit().await.unwrap();
+    database::commit(tx).await.unwrap();
     settle_payment(&outage.worker, id).await.unwrap();
     assert_eq!(buyer.shown(&order).await["status"], "paid");
     assert_eq!(charges(&order).await.len(), 1);
