@@ -102,18 +102,24 @@ fn value<'a>(block: &[&'a str], key: &str) -> Option<&'a str> {
 }
 
 fn default_of(template: &str, parameter: &str) -> Result<u32> {
-    let begin = format!("  {parameter}: {{");
+    let value = parameter_default(template, parameter)?;
+    value
+        .parse()
+        .with_context(|| format!("The default of {parameter} is no number: `{value}`."))
+}
+
+/// The default of a parameter that the template has on one line.
+///
+/// # Errors
+/// It has none.
+pub(crate) fn parameter_default<'a>(template: &'a str, name: &str) -> Result<&'a str> {
+    let begin = format!("  {name}: {{");
     let line = template.lines().find(|line| line.starts_with(&begin));
-    line.and_then(|line| line.split_once("Default: "))
-        .and_then(|(_, rest)| {
-            let end = rest
-                .find(|c: char| !c.is_ascii_digit())
-                .unwrap_or(rest.len());
-            rest[..end].parse().ok()
-        })
-        .with_context(|| {
-            format!("The template's parameter {parameter} has no number as its default.")
-        })
+    let (_, rest) = line
+        .and_then(|line| line.split_once("Default: "))
+        .with_context(|| format!("The template has no default of {name}."))?;
+    let end = rest.find([',', '}']).unwrap_or(rest.len());
+    Ok(&rest[..end])
 }
 
 #[cfg(test)]

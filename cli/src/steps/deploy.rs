@@ -1,5 +1,6 @@
 //! Deploys `template.yaml`, the one that production uses, to the emulator.
 
+use super::budget::parameter_default;
 use super::build;
 use super::services::API_ID_FILE;
 use crate::emulator;
@@ -200,22 +201,11 @@ fn parameters(stack: &Stack, limits: Limits) -> Result<Vec<Parameter>> {
         // Without a value, the one of the deployment before would be used again.
         let value = match limits {
             Limits::Local => LOCAL_LIMIT.to_string(),
-            Limits::Production => default_of(&text, name)?,
+            Limits::Production => parameter_default(&text, name)?.to_owned(),
         };
         parameters.push((name, value));
     }
     Ok(parameters)
-}
-
-/// The default of a parameter that the template has on one line.
-fn default_of(template: &str, name: &str) -> Result<String> {
-    let begin = format!("  {name}: {{");
-    let line = template.lines().find(|line| line.starts_with(&begin));
-    let (_, rest) = line
-        .and_then(|line| line.split_once("Default: "))
-        .with_context(|| format!("The template has no default of {name}."))?;
-    let end = rest.find([',', '}']).unwrap_or(rest.len());
-    Ok(rest[..end].to_owned())
 }
 
 fn stack_name() -> String {
@@ -401,8 +391,11 @@ mod tests {
     #[test]
     fn defaults_are_the_templates_own() {
         let template = include_str!("../../../template.yaml");
-        assert_eq!(default_of(template, "LimitPerUser").unwrap(), "100");
-        assert_eq!(default_of(template, "LimitPerAddress").unwrap(), "20");
-        assert!(default_of(template, "Stage").is_err());
+        assert_eq!(parameter_default(template, "LimitPerUser").unwrap(), "100");
+        assert_eq!(
+            parameter_default(template, "LimitPerAddress").unwrap(),
+            "20"
+        );
+        assert!(parameter_default(template, "Stage").is_err());
     }
 }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 pub enum Act {
     /// Looks at a list or a product.
     Browse,
-    /// Signs in with the password, or goes on with the refresh token.
+    /// Signs in, with the password or the refresh token, whichever the shop can take.
     SignIn,
     /// Orders.
     Order,

@@ -87,8 +87,8 @@ impl Customer {
             let dice: u8 = rand::rng().random_range(0..10);
             match dice {
                 0..5 => self.browse().await,
-                5 => self.sign_in().await,
-                6 => self.refresh().await,
+                5 => self.sign_in(true).await,
+                6 => self.sign_in(false).await,
                 _ => self.order().await,
             }
             let pause = Duration::from_millis(rand::rng().random_range(PAUSE_MS));
@@ -108,30 +108,40 @@ impl Customer {
         let _ = self.ask(Act::Browse, request).await;
     }
 
-    async fn sign_in(&mut self) {
-        let sign_in = &self.buyer.sign_in;
-        let body = json!({"email": sign_in.email, "password": sign_in.password});
-        self.open_session("/auth/login", &body).await;
-    }
-
-    async fn refresh(&mut self) {
-        if self.buyer.refresh_token.is_empty() {
-            return self.sign_in().await;
+    /// With the password or the refresh token, and with the other when the shop cannot take the
+    /// one: that they are signed in is what counts for a customer.
+    async fn sign_in(&mut self, password_first: bool) {
+        let at = self.began.elapsed();
+        let mut reply = self.open_session(password_first).await;
+        if matches!(reply.status, 0 | 500..) {
+            reply = self.open_session(!password_first).await;
         }
-        let body = json!({"refresh_token": self.buyer.refresh_token});
-        self.open_session("/auth/refresh", &body).await;
+        self.note(Act::SignIn, at, &reply);
     }
 
-    async fn open_session(&mut self, path: &str, body: &Value) {
-        let request = self.scene.http.request(Method::POST, path, "").json(body);
-        let reply = self.ask(Act::SignIn, request).await;
+    async fn open_session(&mut self, by_password: bool) -> Reply {
+        let by_password = by_password || self.buyer.refresh_token.is_empty();
+        let sign_in = &self.buyer.sign_in;
+        let (path, body) = match by_password {
+            true => (
+                "/auth/login",
+                json!({"email": sign_in.email, "password": sign_in.password}),
+            ),
+            false => (
+                "/auth/refresh",
+                json!({"refresh_token": self.buyer.refresh_token}),
+            ),
+        };
+        let request = self.scene.http.request(Method::POST, path, "").json(&body);
+        let reply = send(request).await;
         if reply.status == 200 {
             self.buyer.access_token = text(&reply.body, "access_token");
             self.buyer.refresh_token = text(&reply.body, "refresh_token");
-        } else if reply.status == 401 {
-            // A refresh token whose successor got lost: the customer types the password.
+        } else if reply.status == 401 && !by_password {
+            // Its successor got lost with an answer, longer ago than the shop gives it again.
             self.buyer.refresh_token.clear();
         }
+        reply
     }
 
     async fn order(&mut self) {
@@ -192,6 +202,11 @@ impl Customer {
     async fn ask(&mut self, act: Act, request: reqwest::RequestBuilder) -> Reply {
         let at = self.began.elapsed();
         let reply = send(request).await;
+        self.note(act, at, &reply);
+        reply
+    }
+
+    fn note(&mut self, act: Act, at: Duration, reply: &Reply) {
         self.answers.push(Answer {
             act,
             at,
@@ -199,7 +214,6 @@ impl Customer {
             status: reply.status,
             degraded: reply.degraded.clone(),
         });
-        reply
     }
 }
 

@@ -5,19 +5,20 @@
 
 mod answers;
 mod error;
+mod lists;
 mod webhook;
 
 pub use error::PaymentError;
+pub use lists::Made;
 pub use webhook::{InvalidWebhook, WebhookEvent};
 
 use reqwest::{Client, Method};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use time::OffsetDateTime;
 use uuid::Uuid;
 
-use self::answers::{Identified, Listed, Listing, MethodAnswer, Pages, PaymentIntent, outcome};
+use self::answers::{Identified, MethodAnswer, PaymentIntent, outcome};
 use super::seconds;
 use super::secrets::{SecretError, Secrets};
 use crate::config::Config;
@@ -80,19 +81,6 @@ pub enum Outcome {
         /// The provider's payment.
         payment_id: String,
     },
-}
-
-/// A payment in the provider's own list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Made {
-    /// The provider's payment.
-    pub payment_id: String,
-    /// Our attempt that it was made for.
-    pub attempt_id: Uuid,
-    /// Whether money has moved.
-    pub charged: bool,
-    /// How much, in minor units.
-    pub amount_minor: i64,
 }
 
 /// A payment method, as the provider describes it.
@@ -168,55 +156,6 @@ impl Payments {
         outcome(self.send(Request::question(&path, form), None).await)
     }
 
-    /// Looks for the payment of an attempt that began at `since` in the provider's
-    /// own list: after a day the provider has forgotten the attempt's key.
-    ///
-    /// # Errors
-    /// The provider did not say. Costs a call for every hundred payments since then.
-    pub async fn find(
-        &self,
-        attempt_id: Uuid,
-        since: OffsetDateTime,
-    ) -> Result<Option<Outcome>, PaymentError> {
-        let is_it = |payment: &Listed| payment.attempt_id() == Some(attempt_id);
-        let mut pages = Pages::since(since);
-        while let Some(page) = self.page(&mut pages).await? {
-            if let Some(payment) = page.iter().find(|payment| is_it(payment)) {
-                return self.retrieve(&payment.id).await.map(Some);
-            }
-        }
-        Ok(None)
-    }
-
-    /// Every payment of this shop that the provider was asked for in a stretch of time.
-    ///
-    /// # Errors
-    /// The provider did not say. Costs a call for every hundred payments.
-    pub async fn made_between(
-        &self,
-        from: OffsetDateTime,
-        until: OffsetDateTime,
-    ) -> Result<Vec<Made>, PaymentError> {
-        let mut made = Vec::new();
-        let mut pages = Pages::since(from);
-        pages.until = Some(until);
-        while let Some(page) = self.page(&mut pages).await? {
-            // What carries none of our ids was made by something else on the same account.
-            made.extend(page.into_iter().filter_map(Listed::made));
-        }
-        Ok(made)
-    }
-
-    async fn page(&self, pages: &mut Pages) -> Result<Option<Vec<Listed>>, PaymentError> {
-        let Some(form) = pages.next_form() else {
-            return Ok(None);
-        };
-        let request = Request::question("/v1/payment_intents", form);
-        let page: Listing = self.send(request, None).await?;
-        pages.note(&page);
-        Ok(Some(page.data))
-    }
-
     /// Makes sure that a payment can charge no more; says how it stands when it has charged.
     ///
     /// # Errors
@@ -253,27 +192,6 @@ impl Payments {
             .send(request, Some(&format!("refund-{refund_id}")))
             .await?;
         Ok(refund.id)
-    }
-
-    /// Looks for a refund in the provider's own list: after a day the provider has
-    /// forgotten its key.
-    ///
-    /// # Errors
-    /// The provider did not say.
-    pub async fn find_refund(
-        &self,
-        refund_id: Uuid,
-        payment_id: &str,
-    ) -> Result<Option<String>, PaymentError> {
-        let form = vec![
-            ("payment_intent", payment_id.to_owned()),
-            ("limit", "100".to_owned()),
-        ];
-        let request = Request::question("/v1/refunds", form);
-        let refunds: Listing = self.send(request, None).await?;
-        let is_it =
-            |refund: &Listed| refund.metadata.get("refund_id") == Some(&refund_id.to_string());
-        Ok(refunds.data.into_iter().find(is_it).map(|refund| refund.id))
     }
 
     /// Makes a customer to keep cards for; the provider's id.

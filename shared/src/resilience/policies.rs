@@ -1,16 +1,16 @@
 //! THE TABLE: every timeout, attempt count, backoff and bulkhead there is.
 //!
 //! One row per intent here, one per dependency with its breaker and retry budget in
-//! `policies/dependencies.rs`. No millisecond is written anywhere else. `policies/routes.rs`
-//! keeps the worst case of every route below the gateway's limit, at compile time.
+//! `policies/dependencies.rs`, what belongs to no single call in `policies/times.rs`.
+//! No millisecond is written anywhere else. `policies/routes.rs` keeps the worst case
+//! of every route below the gateway's limit, at compile time.
 
 mod dependencies;
-
 mod routes;
-
-use std::time::Duration;
+mod times;
 
 pub use dependencies::{DEPENDENCIES, Dependency, DependencyPolicy};
+pub use times::*;
 
 /// What a call is for. Two intents on one dependency never share a bulkhead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -297,188 +297,6 @@ pub const POLICIES: [Policy; 23] = [
         ..PAUSES
     },
 ];
-
-/// An attempt that took so much of its timeout counts as failed for the breaker.
-pub const SLOW_PERCENT: u32 = 80;
-
-/// The first attempt is not started with less than so much of its timeout left: it
-/// would likely be cut off, and its effect not known.
-pub const WORTH_STARTING_PERCENT: u32 = 25;
-
-/// How long calls and retries are counted together for a retry budget.
-pub const RETRY_WINDOW: Duration = Duration::from_secs(10);
-
-/// How long kill switches and breakers are taken for granted before they are read again.
-pub const CONTROL_TTL: Duration = Duration::from_secs(5);
-
-/// How long the environment that was elected to probe keeps the others from it.
-pub const PROBE_LEASE: Duration = Duration::from_secs(20);
-
-/// How long an environment that was not elected leaves it at that.
-pub const PROBE_AGAIN_AFTER: Duration = Duration::from_secs(5);
-
-/// When to ask again for what an operator has switched off.
-pub const DISABLED_RETRY_AFTER: Duration = Duration::from_secs(60);
-
-/// The deadline of one HTTP request. The gateway gives up after 30 s and the
-/// functions' own timeout is 15 s; our answer must be out before both.
-pub const REQUEST_TIMEOUT: Duration = Duration::from_millis(14_000);
-
-/// The deadline of one batch of messages or one scheduled run; the worker
-/// functions' own timeout is 60 s.
-pub const BATCH_TIMEOUT: Duration = Duration::from_millis(50_000);
-
-/// What is left at the end to write an answer down and send it: whoever has
-/// charged must answer, whatever the database does.
-pub const ANSWER_MARGIN: Duration = Duration::from_millis(250);
-
-/// The longest that finishing one accepted order takes: with less time left, the
-/// next one is not begun. Connect, place, charge, record.
-pub const ORDER_TIMEOUT: Duration = Duration::from_millis(
-    (worst_case_ms(Intent::DatabaseConnect)
-        + 2 * worst_case_ms(Intent::DatabaseWrite)
-        + worst_case_ms(Intent::PaymentWrite)) as u64,
-);
-
-/// How much of its time the sweeper leaves to its other jobs while it finishes
-/// accepted orders.
-pub const SWEEP_RESERVE: Duration = Duration::from_millis(25_000);
-
-/// How long the first attempt of an idempotent request keeps others out.
-/// Longer than any request can run, so that nobody takes over a live one.
-pub const IDEMPOTENCY_LEASE: Duration = Duration::from_millis(30_000);
-
-/// How long somebody who sends a mail keeps others from sending it. Longer than
-/// both providers may take.
-pub const MAIL_LEASE: Duration = Duration::from_secs(30);
-
-/// What publishing may add to a request; what was not sent by then is left to the sweeper.
-pub const PUBLISH_TIMEOUT: Duration = Duration::from_millis(300);
-
-/// How long a message waits after its first, second, … failure; then always the last.
-pub const REDELIVERY_PAUSES: [Duration; 5] = [
-    Duration::from_secs(5),
-    Duration::from_secs(15),
-    Duration::from_secs(60),
-    Duration::from_secs(5 * 60),
-    Duration::from_secs(15 * 60),
-];
-
-/// How often a message is taken that fails for a reason of our own making.
-pub const DEFECTIVE_RECEIVES_MAX: u32 = 5;
-
-/// How long stock is held for a payment that the customer must still authenticate.
-pub const RESERVATION_TIMEOUT: Duration = Duration::from_secs(15 * 60);
-
-/// Between two comparisons of our payments with the provider's own list.
-pub const RECONCILE_PAUSE: Duration = Duration::from_secs(10 * 60);
-
-/// How far back a comparison looks again: a payment may be charged later than it
-/// was made, until its reservation ends.
-pub const RECONCILE_OVERLAP: Duration = Duration::from_secs(60 * 60);
-
-/// What one comparison looks at at most, so that it catches up after a long
-/// outage step by step.
-pub const RECONCILE_STEP: Duration = Duration::from_secs(6 * 60 * 60);
-
-/// Payments younger than this are left to the request that is making them.
-pub const RECONCILE_SETTLED: Duration = Duration::from_secs(2 * 60);
-
-/// How long the server lets one statement run.
-pub const STATEMENT_TIMEOUT: Duration = Duration::from_millis(2_500);
-
-/// How long a pooled connection may be idle before it is tried out before use.
-pub const VALIDATE_IDLE_AFTER: Duration = Duration::from_secs(5);
-
-/// How long that trial may take.
-pub const VALIDATE_TIMEOUT: Duration = Duration::from_millis(300);
-
-/// How long one database node is waited for when all are asked what they are.
-/// Less than an attempt to connect, so that what was found out is of use to it.
-pub const NODE_ANSWER_TIMEOUT: Duration = Duration::from_millis(600);
-
-/// Once a node that accepts writes has answered, the others get this long: an old
-/// primary that was just woken may be the first to answer.
-pub const NODE_ANSWER_GRACE: Duration = Duration::from_millis(200);
-
-/// A node that hung is waited for again after this long.
-pub const NODE_AVOIDED_FOR: Duration = Duration::from_secs(10);
-
-/// How long the nodes' roles are taken for granted.
-pub const NODE_ROLES_TTL: Duration = Duration::from_secs(1);
-
-/// A transaction that is given up after this long may have been cut off by a hung server.
-pub const TRANSACTION_SUSPECT_AFTER: Duration = Duration::from_millis(2_500);
-
-/// How long a secret's value is used before it is read again.
-pub const SECRET_TTL: Duration = Duration::from_secs(300);
-
-/// While a secret cannot be read again, the next attempt waits this long: not
-/// every request shall pay for one.
-pub const SECRET_READ_PAUSE: Duration = Duration::from_secs(5);
-
-/// How long the public signing keys are used before they are read again.
-pub const PUBLIC_KEYS_TTL: Duration = Duration::from_secs(30);
-
-/// An unknown key id causes a read at most this often.
-pub const PUBLIC_KEYS_MISS_INTERVAL: Duration = Duration::from_secs(5);
-
-/// How long the bucket takes an upload that was signed.
-pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
-
-/// When to ask again after readiness said that the shop cannot sell.
-pub const READINESS_RETRY_AFTER: Duration = Duration::from_secs(5);
-
-/// How long a warmed environment stays busy, so that the next of several
-/// warm-ups at once finds another one. Longer than it takes to send them all.
-pub const WARM_UP_HOLD: Duration = Duration::from_millis(300);
-
-/// How long it is taken for granted that an account's tokens were not ended.
-pub const SESSION_CHECK_TTL: Duration = Duration::from_secs(30);
-
-/// After a check that failed, the next one waits this long.
-pub const SESSION_CHECK_PAUSE: Duration = Duration::from_secs(5);
-
-/// After a limit check that failed, the next one waits this long.
-pub const LIMIT_CHECK_PAUSE: Duration = Duration::from_secs(5);
-
-/// Password hashes computed at once in one environment: each takes 19 MiB and a whole core.
-pub const PASSWORD_HASHES_MAX: usize = 2;
-
-/// The soonest answer of a route that must not tell by its speed whether an
-/// address has an account.
-pub const ACCOUNT_LOOKUP_FLOOR: Duration = Duration::from_millis(250);
-
-/// How long a read is kept after it went stale, to be served while nothing newer can be had.
-pub const LAST_GOOD_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// After a read failed, older ones are served for so long before the next is
-/// tried; twice as long after each that failed as well.
-pub const READ_AGAIN_AFTER: Duration = Duration::from_secs(2);
-
-/// The longest of these pauses.
-pub const READ_AGAIN_AFTER_MAX: Duration = Duration::from_secs(10);
-
-/// A read that can be answered with an older one waits this long for the
-/// database: long enough for a second node when the first is dead.
-pub const READ_PATIENCE: Duration = Duration::from_millis(2_000);
-
-/// How long a read of the last-good catalogue is kept before it is fetched again.
-pub const LAST_GOOD_FRESH: Duration = Duration::from_secs(5);
-
-/// How far the clocks of two machines may be apart.
-pub const CLOCK_SKEW: Duration = Duration::from_secs(2);
-
-/// How long the sweeper may take in one run for the first comparison of the
-/// last-good catalogue with the whole database.
-pub const CATALOGUE_PASS_BUDGET: Duration = Duration::from_secs(20);
-
-/// How far a replica is behind at most, normally: so long after a write its
-/// writer reads from the writer.
-pub const REPLICA_LAG: Duration = Duration::from_secs(5);
-
-/// How long a target that stood in for the first one is begun with.
-pub const FAILOVER_KEPT: Duration = Duration::from_secs(30);
 
 /// The row of an intent.
 pub const fn policy(intent: Intent) -> &'static Policy {
