@@ -7,14 +7,14 @@ use local::Stack;
 use local::stack::STAGE;
 use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(300);
 
 /// Waits until every change has reached S3, and has the sweeper compare it until all was compared
 /// once.
 ///
 /// # Errors
-/// It is not complete after three minutes, or the sweeper fails.
+/// It is not complete after ten minutes, or the sweeper fails.
 pub(crate) async fn complete(stack: &Stack, step: &Step) -> Result<String> {
     let begin = Instant::now();
     let projector = format!("holdfast-{STAGE}-projector");
