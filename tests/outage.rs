@@ -38,7 +38,11 @@ impl Outage {
         let id = Uuid::new_v4().simple();
         let (table, bucket) = (format!("intents-{id}"), format!("catalogue-{id}"));
         create_table(&table).await;
-        put(&bucket, Vec::new()).await;
+        let place = format!(
+            "<CreateBucketConfiguration><LocationConstraint>{}</LocationConstraint></CreateBucketConfiguration>",
+            local::aws::REGION
+        );
+        put(&bucket, place.into_bytes()).await;
         let variables = vec![("INTENTS_TABLE", table), ("CATALOGUE_BUCKET", bucket)];
         let worker = deployed("order-worker", &variables).await;
         let outage = Self {
