@@ -68,8 +68,7 @@ async fn charge_whose_record_is_lost_is_answered_as_pending_and_found_out_later(
         (&json!("payment_pending"), "database")
     );
     let order = answer.body;
-    assert_eq!(buyer.shown(&order).await["status"], "payment_pending");
-    // The lease of the request that charged runs out.
+    // The lease of the request that charged runs out. The provider's webhook may have been faster.
     let id: Uuid = order["id"].as_str().unwrap().parse().unwrap();
     let mut tx = outage.worker.database.begin().await.unwrap();
     sqlx::query("update payment_attempts set leased_until = now() - interval '1 second' where order_id = $1")
