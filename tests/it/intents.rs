@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use tests::client::Answer;
-use tests::outage::{Buyer, Outage, charges, nudge, path};
+use tests::outage::{Buyer, Outage, charges, elsewhere, nudge, path};
 use tests::shop::{eur, new_key, order_of};
 
 const VISA: &str = "pm_card_visa";
@@ -208,6 +208,7 @@ async fn without_a_nudge_the_sweeper_finds_every_order() {
         buyer.order(&outage, 2, VISA).await,
     ];
     let sweeper = outage.function("sweeper", &[]).await;
+    elsewhere().await;
     let done = sweeper::run(sweeper).await.unwrap();
     assert_eq!(done["intents"], 2);
     for order in &orders {
@@ -291,6 +292,7 @@ async fn waiting_order_is_cancelled_before_anything_is_charged() {
         (&waiting.body["status"], waiting.header("x-degraded")),
         (&json!("received"), "")
     );
+    elsewhere().await;
     let cancelled = back.post(&cancel, json!({})).await.expect(200);
     assert_eq!(statuses(&cancelled.body), ["received", "cancelled"]);
     let shown = buyer.finish(&outage, &order).await;

@@ -277,25 +277,19 @@ async fn product_leaves_the_list_of_the_category_that_it_left() {
 }
 
 #[tokio::test]
-async fn every_sample_event_is_handled_and_poison_goes_back() {
+async fn every_sample_event_is_handled_and_poison_is_set_aside() {
     let state = tests::state("projector").await;
-    for (name, expected) in [
-        ("product-changed", vec![]),
-        ("categories-changed", vec![]),
-        ("rates-changed", vec![]),
-        ("poison", vec!["00000000-0000-4000-8000-000000000001"]),
+    for name in [
+        "product-changed",
+        "categories-changed",
+        "rates-changed",
+        "poison",
     ] {
         let sample = crate::tidy::read(&format!("events/projector-{name}.json"));
         let batch = serde_json::from_str(&sample).unwrap();
         let handle = |events| projector::handle(state.clone(), Arc::default(), events);
-        let failures = handle_together(&state.queues, batch, handle)
-            .await
-            .batch_item_failures;
-        let failed: Vec<_> = failures
-            .into_iter()
-            .map(|failure| failure.item_identifier)
-            .collect();
-        assert_eq!(failed, expected, "{name}");
+        let response = handle_together(&state.queues, batch, handle).await;
+        assert!(response.batch_item_failures.is_empty(), "{name}");
     }
     assert!(state.last_good.rates("DE").await.unwrap().is_some());
 }

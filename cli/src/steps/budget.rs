@@ -150,4 +150,12 @@ mod tests {
         let error = of(&template(500, "MemorySize: 256")).unwrap_err();
         assert!(error.to_string().starts_with("shop has no"), "{error}");
     }
+
+    #[test]
+    fn defaults_are_the_templates_own() {
+        let template = include_str!("../../../template.yaml");
+        assert_eq!(parameter_default(template, "LimitPerUser").unwrap(), "100");
+        assert!(parameter_default(template, "Stage").is_err());
+        assert!(of(template).unwrap().check().is_ok());
+    }
 }

@@ -383,19 +383,3 @@ async fn run(stack: &Stack, mut command: Command, what: &str) -> Result<String> 
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn defaults_are_the_templates_own() {
-        let template = include_str!("../../../template.yaml");
-        assert_eq!(parameter_default(template, "LimitPerUser").unwrap(), "100");
-        assert_eq!(
-            parameter_default(template, "LimitPerAddress").unwrap(),
-            "20"
-        );
-        assert!(parameter_default(template, "Stage").is_err());
-    }
-}
