@@ -4,7 +4,7 @@ use serde_json::json;
 use shared::operations::settle_payment::settle_payment;
 use shared::store::database;
 use tests::Stack;
-use tests::outage::{Buyer, Outage, charges};
+use tests::outage::{Buyer, Outage, charges, elsewhere};
 use tests::shop::{new_key, order_of};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
@@ -68,6 +68,7 @@ async fn charge_whose_record_is_lost_is_answered_as_pending_and_found_out_later(
         (&json!("payment_pending"), "database")
     );
     let order = answer.body;
+    elsewhere().await;
     // The lease of the request that charged runs out. The provider's webhook may have been faster.
     let id: Uuid = order["id"].as_str().unwrap().parse().unwrap();
     let mut tx = outage.worker.database.begin().await.unwrap();
