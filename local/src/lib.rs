@@ -3,6 +3,7 @@
 //! The command line starts and stops it, tests use it; nothing that is deployed knows of it.
 #![expect(
     clippy::disallowed_methods,
+    clippy::disallowed_types,
     reason = "Servers of the local stack are processes: they spawn, ask for the time and read the environment."
 )]
 

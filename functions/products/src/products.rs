@@ -168,7 +168,7 @@ pub async fn patch_product(
             variants::replace(&mut tx, held.id, variants).await?;
         }
         let page = products::page(&mut *tx, &ProductKey::Id(held.id)).await?;
-        Ok::<_, ApiError>(page.ok_or_else(ApiError::not_found)?)
+        page.ok_or_else(ApiError::not_found)
     });
     let page = changed.await?;
     commit_change(&state, tx, page.card.id).await?;

@@ -136,6 +136,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::config::Config;
+    use crate::config::tests::complete;
 
     fn batch(products: &[u128]) -> SqsEvent {
         let record = |n: &u128| {
@@ -154,6 +156,14 @@ mod tests {
         serde_json::from_value(json!({"Records": records})).unwrap()
     }
 
+    /// The messages come from none of them, so nothing is sent.
+    fn no_queues() -> Queues {
+        let aws = aws_config::SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .build();
+        Queues::new(&aws, &Config::parse(complete()).unwrap())
+    }
+
     fn number(event: &Event) -> u128 {
         match event {
             Event::ProductChanged { product_id } => product_id.as_u128(),
@@ -169,7 +179,7 @@ mod tests {
         let run = |events: Vec<Sent>| async move {
             events.iter().map(|sent| handle(&sent.event)).collect()
         };
-        let response = handle_together(batch(products), run).await;
+        let response = handle_together(&no_queues(), batch(products), run).await;
         let failures = response.batch_item_failures.into_iter();
         failures.map(|failure| failure.item_identifier).collect()
     }

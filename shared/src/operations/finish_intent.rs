@@ -111,7 +111,7 @@ enum Placed {
     /// The payment is made, or failed for good.
     Paid,
     /// The card is to be charged.
-    ToCharge(Attempt),
+    ToCharge(Box<Attempt>),
 }
 
 /// What `POST /checkout` does in its first transaction, at the agreed prices.
@@ -152,7 +152,7 @@ async fn begin(tx: &mut PgConnection, order_id: Uuid) -> Result<Placed, Operatio
         return Err(OrderError::NotFound.into());
     };
     let to_charge = begin_payment(tx, &order, attempt, Hears::ByMail).await?;
-    Ok(to_charge.map_or(Placed::Paid, Placed::ToCharge))
+    Ok(to_charge.map_or(Placed::Paid, |attempt| Placed::ToCharge(Box::new(attempt))))
 }
 
 /// Stores an order that cannot be filled, and why.

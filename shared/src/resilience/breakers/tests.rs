@@ -7,10 +7,13 @@ use super::*;
 
 const IT: Dependency = Dependency::Payments;
 
+/// A breaker's state, and which prober holds its lease until when.
+type Row = (Shared, Option<(u32, i64)>);
+
 /// What the environments share, or would if it were not away.
 #[derive(Default)]
 struct Table {
-    rows: Mutex<BTreeMap<Dependency, (Shared, Option<(u32, i64)>)>>,
+    rows: Mutex<BTreeMap<Dependency, Row>>,
     is_away: Mutex<bool>,
     writes: Mutex<u32>,
 }
