@@ -126,7 +126,7 @@ impl Answer {
 
 fn options(data_dir: &std::path::Path) -> Options {
     Options {
-        listen: ([127, 0, 0, 1], 47_802).into(),
+        listen: ([127, 0, 0, 1], 27_802).into(),
         data_dir: data_dir.to_owned(),
         secret_key: SECRET_KEY.to_owned(),
         webhook: None,
