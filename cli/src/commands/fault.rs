@@ -15,8 +15,8 @@ const HEAL: &str = "heal";
 pub(crate) struct Options {
     /// What fails, such as payments or database-primary; `heal` alone heals all
     dependency: Option<String>,
-    /// How: refuse, reset, hang, half-open, latency=<ms>, error=<percent>, throttle=<percent>,
-    /// cut=<bytes>, charge-then-drop; or heal
+    /// How: refuse, reset, hang, half-open, latency=(ms), error=(percent), throttle=(percent),
+    /// cut=(bytes), charge-then-drop; or heal
     kind: Option<String>,
     /// Heals by itself after so long: a whole number and ms, s or m
     #[arg(long = "for", value_name = "SPAN", requires = "kind")]
