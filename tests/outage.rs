@@ -4,7 +4,6 @@
 
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use serde_json::{Value, json};
-use shared::config::Config;
 use shared::events::handle_batch;
 use shared::state::AppState;
 use shared::store::last_good::AllRates;
@@ -15,6 +14,7 @@ use uuid::Uuid;
 use crate::Stack;
 use crate::client::Client;
 use crate::shop::{Shop, eventually, new_key, order_of};
+use crate::state::Changed;
 
 /// Nobody listens there: the port is privileged and belongs to `discard`.
 const NOWHERE: &str = "127.0.0.1:9";
@@ -224,11 +224,10 @@ pub async fn nudge(worker: &AppState, order: &Value, customer: &str) -> bool {
 /// # Panics
 /// The sandbox does not answer.
 pub async fn charges(order: &Value) -> Vec<i64> {
-    let url = format!("{}/_sandbox/ledger", Stack::running().payments_url);
-    let ledger: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
-    let entries = ledger["data"].as_array().unwrap().iter();
-    entries
-        .filter(|entry| entry["metadata"]["order_id"] == order["id"])
+    let stack = Stack::running();
+    let movements = stack.movements(order["id"].as_str().unwrap()).await;
+    movements
+        .iter()
         .filter(|entry| ["charge", "capture"].contains(&entry["kind"].as_str().unwrap()))
         .map(|entry| entry["amount"].as_i64().unwrap())
         .collect()
@@ -239,29 +238,18 @@ pub async fn charges(order: &Value) -> Vec<i64> {
 /// # Panics
 /// The emulator does not answer.
 pub async fn mails_to(email: &str) -> Vec<String> {
-    let url = format!(
-        "{}/_ministack/ses/messages",
-        Stack::running().aws_endpoint_url
-    );
-    let sent: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
-    let accounts = sent["messages"].as_object().unwrap().values();
-    accounts
-        .flat_map(|mails| mails.as_array().unwrap())
-        .filter(|mail| mail["To"].to_string().contains(email))
-        .map(ToString::to_string)
-        .collect()
+    let mails = Stack::running().ses_mails_to(email).await;
+    mails.iter().map(ToString::to_string).collect()
 }
 
 /// A function's state in this process, as it is deployed but for `changes`, on the shop's own database.
 async fn deployed(function: &str, changes: &[(&'static str, String)]) -> AppState {
-    let mut variables = Stack::running().environment(function).await;
-    variables.extend(
-        changes
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.clone())),
-    );
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    AppState::build(Config::parse(variables).unwrap()).await
+    let changed = changes
+        .iter()
+        .fold(Changed::new(), |changed, (name, value)| {
+            changed.with(name, value)
+        });
+    changed.state(function).await
 }
 
 async fn create_table(name: &str) {

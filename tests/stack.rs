@@ -136,6 +136,42 @@ impl Stack {
         format!("{}{path}", self.api_url)
     }
 
+    /// Every movement of money for an order, as the payment provider tells it, oldest first.
+    ///
+    /// # Panics
+    /// The sandbox does not answer.
+    pub async fn movements(&self, order: &str) -> Vec<Value> {
+        let ledger = page(&format!("{}/_sandbox/ledger", self.payments_url)).await;
+        let entries = ledger["data"].as_array().unwrap().iter();
+        let ours = entries.filter(|entry| entry["metadata"]["order_id"] == order);
+        ours.cloned().collect()
+    }
+
+    /// Every mail that SES has sent.
+    ///
+    /// # Panics
+    /// The emulator does not answer.
+    pub async fn ses_mails(&self) -> Vec<Value> {
+        let sent = page(&format!(
+            "{}/_ministack/ses/messages",
+            self.aws_endpoint_url
+        ))
+        .await;
+        let senders = sent["messages"].as_object().unwrap().values();
+        let mails = senders.flat_map(|mails| mails.as_array().unwrap());
+        mails.cloned().collect()
+    }
+
+    /// Those of them that somebody got.
+    ///
+    /// # Panics
+    /// As [`Stack::ses_mails`].
+    pub async fn ses_mails_to(&self, email: &str) -> Vec<Value> {
+        let mut mails = self.ses_mails().await;
+        mails.retain(|mail| mail["To"].to_string().contains(email));
+        mails
+    }
+
     /// The environment that a function was deployed with, so that a test can build the same state
     /// in its own process: `Config::parse(stack.environment("checkout").await)`.
     ///
@@ -164,4 +200,8 @@ impl Stack {
             .request(method, format!("{}{path}", self.aws_endpoint_url))
             .header("authorization", identity)
     }
+}
+
+async fn page(url: &str) -> Value {
+    reqwest::get(url).await.unwrap().json().await.unwrap()
 }

@@ -140,18 +140,10 @@ async fn buyer_gets_mails_that_verify_the_address_and_confirm_the_order() {
         .post_once("/checkout", &new_key(), &order_of(&sku, 1, "pm_card_visa"))
         .await;
     let order = order.expect(201);
-    let url = format!(
-        "{}/_ministack/ses/messages",
-        Stack::running().aws_endpoint_url
-    );
+    let stack = Stack::running();
     let mails = eventually("two mails", async || {
-        let sent: Value = Http::new().get(&url).send().await.ok()?.json().await.ok()?;
-        let all = sent["messages"]
-            .as_object()?
-            .values()
-            .flat_map(|mails| mails.as_array().unwrap());
-        let to_buyer = all.filter(|mail| mail["To"].to_string().contains(email.as_str().unwrap()));
-        let mails: Vec<String> = to_buyer.map(ToString::to_string).collect();
+        let mails = stack.ses_mails_to(email.as_str().unwrap()).await;
+        let mails: Vec<String> = mails.iter().map(ToString::to_string).collect();
         (mails.len() >= 2).then_some(mails)
     })
     .await;

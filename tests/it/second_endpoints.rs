@@ -131,16 +131,7 @@ impl Registered {
 
     /// How many mails SES sent to this address.
     async fn at_ses(&self) -> usize {
-        let url = format!(
-            "{}/_ministack/ses/messages",
-            Stack::running().aws_endpoint_url
-        );
-        let sent: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
-        let mails = sent["messages"].as_object().unwrap().values();
-        let mails = mails.flat_map(|mails| mails.as_array().unwrap());
-        mails
-            .filter(|mail| mail["To"].to_string().contains(&self.email))
-            .count()
+        Stack::running().ses_mails_to(&self.email).await.len()
     }
 }
 

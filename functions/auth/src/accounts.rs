@@ -6,7 +6,7 @@ use shared::domain::accounts::{Name, Role};
 use shared::http::{ApiError, Json, Kind, Problem, User};
 use shared::state::AppState;
 use shared::store::accounts::{self, Account};
-use shared::store::{StoreError, database};
+use shared::store::database;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -86,8 +86,7 @@ pub(crate) async fn change_me(
 ) -> Result<Json<Profile>, ApiError> {
     let name = Name::try_from(body.name)?;
     let mut tx = state.database.begin().await?;
-    let renamed = async { Ok(accounts::rename(&mut tx, user.id(), &name).await?) };
-    let account = database::within::<_, StoreError>(renamed).await?;
+    let account = database::statement(accounts::rename(&mut tx, user.id(), &name)).await?;
     database::commit(tx).await?;
     known(account)
 }

@@ -44,8 +44,7 @@ pub async fn complete_image(state: &AppState, announced: &Announced) -> Result<(
         .publish(&announced.object_key, media_type, uploaded.bytes)
         .await?;
     let mut tx = state.database.begin().await?;
-    let completed = async { Ok(images::complete(&mut tx, announced.id).await?) };
-    database::within::<_, ApiError>(completed).await?;
+    database::statement(images::complete(&mut tx, announced.id)).await?;
     commit_change(state, tx, announced.product_id).await
 }
 

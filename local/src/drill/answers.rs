@@ -63,8 +63,6 @@ pub struct Outcome {
     pub key: String,
     /// The last status; 0 when there was none.
     pub status: u16,
-    /// The order's id, once there was one.
-    pub order_id: Option<Uuid>,
     /// The total that the customer was told, in minor units.
     pub total_minor: Option<i64>,
     /// The order ids of all answers to this key, without repeats. More than one is a defect.
@@ -72,6 +70,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The order's id, once there was one.
+    pub fn order_id(&self) -> Option<Uuid> {
+        self.ids.last().copied()
+    }
+
     /// Whether the shop said that it has the order.
     pub fn acknowledged(&self) -> bool {
         matches!(self.status, 201 | 202)

@@ -156,9 +156,9 @@ fn check_answers(outcomes: &[Outcome], orders: &HashMap<Uuid, Order>, report: &m
         if !outcome.acknowledged() {
             continue;
         }
-        let order = outcome.order_id.and_then(|id| orders.get(&id));
+        let order = outcome.order_id().and_then(|id| orders.get(&id));
         let Some(order) = order else {
-            let id = outcome.order_id;
+            let id = outcome.order_id();
             report.violations.push(format!(
                 "key {key}: acknowledged order {id:?} does not exist"
             ));
@@ -305,8 +305,7 @@ async fn check_events(db: &mut PgConnection, report: &mut Report) -> Result<()> 
     let silent: Vec<(Uuid, String, i64)> = sqlx::query_as(
         "select o.id, o.status, count(e.event_id) from orders o left join outbox e
              on e.aggregate_id = o.id and e.queue = 'mail' and e.type = case o.status
-                 when 'paid' then 'order_paid' when 'payment_failed' then 'order_payment_failed'
-                 when 'rejected' then 'order_rejected' end
+                 when 'paid' then 'order_paid' when 'rejected' then 'order_rejected' end
          where o.status in ('paid', 'rejected') group by o.id, o.status having count(e.event_id) <> 1",
     )
     .fetch_all(&mut *db)

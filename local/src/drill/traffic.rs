@@ -150,7 +150,6 @@ impl Customer {
             customer_id: self.buyer.id,
             key: Uuid::new_v4().to_string(),
             status: 0,
-            order_id: None,
             total_minor: None,
             ids: Vec::new(),
         };
@@ -234,7 +233,6 @@ impl Outcome {
         let Some(id) = id.and_then(|id| id.parse().ok()) else {
             return;
         };
-        self.order_id = Some(id);
         if !self.ids.contains(&id) {
             self.ids.push(id);
         }

@@ -36,11 +36,8 @@ pub async fn publish(state: &AppState, aggregate: Uuid) {
 /// The database is away, or could not do it for one of the aggregates.
 pub async fn sweep(state: &AppState) -> Result<usize, StoreError> {
     let mut tx = state.database.begin().await?;
-    let left = async {
-        let left = outbox::unpublished_aggregates(&mut tx, SETTLED_SECONDS, AGGREGATES_PER_SWEEP);
-        Ok(left.await?)
-    };
-    let aggregates = database::within::<_, StoreError>(left).await?;
+    let left = outbox::unpublished_aggregates(&mut tx, SETTLED_SECONDS, AGGREGATES_PER_SWEEP);
+    let aggregates = database::statement(left).await?;
     database::commit(tx).await?;
     let (mut count, mut away, mut result) = (0, 0, Ok(()));
     for aggregate in aggregates {
@@ -100,7 +97,7 @@ async fn publish_aggregate(
             continue;
         }
         let marked = outbox::mark_published(&mut tx, envelope.id, queue.name());
-        database::within::<_, StoreError>(async { Ok(marked.await?) }).await?;
+        database::statement(marked).await?;
         published.count += 1;
     }
     database::commit(tx).await?;

@@ -128,8 +128,7 @@ pub async fn commit(
     };
     tracing::warn!(error = %lost, "the commit's answer is lost; asking for it by its key");
     let mut tx = state.database.begin().await?;
-    let claim = async { Ok(idempotency::claim(&mut tx, scope).await?) };
-    match database::within::<_, StoreError>(claim).await? {
+    match database::statement(idempotency::claim(&mut tx, scope)).await? {
         Claim::Finished(saved) => Ok(Answer {
             saved,
             replayed: false,

@@ -14,9 +14,9 @@ use crate::resilience::policies::{
     RECONCILE_OVERLAP, RECONCILE_PAUSE, RECONCILE_SETTLED, RECONCILE_STEP,
 };
 use crate::state::AppState;
-use crate::store::database;
 use crate::store::payments::AttemptState;
 use crate::store::reconciliation::{self, Compared};
+use crate::store::{StoreError, database};
 
 /// Orders out of balance that one run reports.
 const REPORTS_MAX: i64 = 100;
@@ -37,7 +37,8 @@ enum Difference {
 /// The provider gave no answer, or the database's. Then the same is compared again.
 pub async fn reconcile(state: &AppState) -> Result<usize, OperationError> {
     let mut tx = state.database.begin().await?;
-    let claimed = reconciliation::claim(&mut tx, RECONCILE_PAUSE.as_secs_f64()).await?;
+    let claim = reconciliation::claim(&mut tx, RECONCILE_PAUSE.as_secs_f64());
+    let claimed = database::statement(claim).await?;
     database::commit(tx).await?;
     let Some(compared_until) = claimed else {
         return Ok(0);
@@ -46,15 +47,19 @@ pub async fn reconcile(state: &AppState) -> Result<usize, OperationError> {
     let made = state.payments.made_between(from, until).await?;
     let mut tx = state.database.begin().await?;
     let ids: Vec<_> = made.iter().map(|payment| payment.attempt_id).collect();
-    let ours = reconciliation::attempts(&mut tx, &ids).await?;
-    let unbalanced = reconciliation::orders_out_of_balance(&mut tx, from, REPORTS_MAX).await?;
+    let compared = database::within(async {
+        let ours = reconciliation::attempts(&mut tx, &ids).await?;
+        let unbalanced = reconciliation::orders_out_of_balance(&mut tx, from, REPORTS_MAX).await?;
+        Ok::<_, StoreError>((ours, unbalanced))
+    });
+    let (ours, unbalanced) = compared.await?;
     database::commit(tx).await?;
     for order_id in unbalanced {
         tracing::error!(order.id = %order_id, "the order's money is not the sum of its payment events");
     }
     let repaired = repair(state, &made, &ours).await?;
     let mut tx = state.database.begin().await?;
-    reconciliation::compared_until(&mut tx, until).await?;
+    database::statement(reconciliation::compared_until(&mut tx, until)).await?;
     database::commit(tx).await?;
     Ok(repaired)
 }

@@ -197,8 +197,7 @@ pub async fn apply_webhook(
         ask_provider(state, order_id, payment_id, event.attempt_id()).await?;
     }
     let mut tx = state.database.begin().await?;
-    let marked = async { Ok(webhooks::mark_applied(&mut tx, provider_event_id).await?) };
-    database::within::<_, OperationError>(marked).await?;
+    database::statement(webhooks::mark_applied(&mut tx, provider_event_id)).await?;
     Ok(database::commit(tx).await?)
 }
 
@@ -234,8 +233,7 @@ async fn ask_provider(
         return Ok(());
     }
     let mut tx = state.database.begin().await?;
-    let latest = async { Ok(payments::lock_latest(&mut tx, order_id).await?) };
-    let attempt = database::within::<_, OperationError>(latest).await?;
+    let attempt = database::statement(payments::lock_latest(&mut tx, order_id)).await?;
     database::commit(tx).await?;
     let about = |attempt: &Attempt| {
         attempt.provider_payment_id.as_deref() == Some(payment_id) || Some(attempt.id) == attempt_id

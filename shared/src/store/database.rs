@@ -359,6 +359,16 @@ pub async fn within<T, E: From<StoreError>>(
     }
 }
 
+/// Runs one statement, or what is as short, bounded as by [`within`].
+///
+/// # Errors
+/// The database's, or that it took too long.
+pub async fn statement<T, E: Into<StoreError>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, StoreError> {
+    within(async { work.await.map_err(Into::into) }).await
+}
+
 /// Commits. When the answer is lost, whether it committed is not known: the
 /// caller finds out by its key.
 ///

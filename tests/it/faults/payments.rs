@@ -1,7 +1,6 @@
 //! The payment provider fails while an order is placed.
 
 use super::in_the_end;
-use reqwest::Client as Http;
 use serde_json::{Value, json};
 use tests::shop::{Shop, new_key, order_of};
 use tests::{Fault, Stack};
@@ -14,22 +13,6 @@ struct Held {
     body: Value,
     total: Value,
     answer: Vec<u8>,
-}
-
-/// Every movement of money for an order, as the provider tells it.
-async fn movements(stack: &Stack, order: &str) -> Vec<Value> {
-    let url = format!("{}/_sandbox/ledger", stack.payments_url);
-    let ledger: Value = Http::new()
-        .get(url)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    let entries = ledger["data"].as_array().unwrap().iter();
-    let ours = entries.filter(|entry| entry["metadata"]["order_id"] == order);
-    ours.cloned().collect()
 }
 
 /// Places an order during a fault. It must be accepted with one of `statuses`.
@@ -79,7 +62,7 @@ async fn order_is_accepted_and_charged_once_however_the_provider_fails() {
             (shown.body["status"] == "paid").then_some(())
         })
         .await;
-        let moved = movements(&stack, &order.id).await;
+        let moved = stack.movements(&order.id).await;
         let charges: Vec<&Value> = moved
             .iter()
             .filter(|entry| entry["kind"] == "charge")

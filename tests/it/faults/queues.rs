@@ -1,26 +1,13 @@
 //! The queues are away while an order is placed.
 
 use super::in_the_end;
-use reqwest::Client as Http;
-use serde_json::Value;
 use tests::shop::{Shop, new_key, order_of};
 use tests::{Fault, Stack};
 
 async fn mails_about(stack: &Stack, order: &str) -> usize {
-    let url = format!("{}/_ministack/ses/messages", stack.aws_endpoint_url);
-    let sent: Value = Http::new()
-        .get(url)
-        .send()
-        .await
-        .unwrap()
-        .json()
-        .await
-        .unwrap();
-    let senders = sent["messages"].as_object().unwrap().values();
-    let mails = senders.flat_map(|mails| mails.as_array().unwrap());
-    mails
-        .filter(|mail| mail.to_string().contains(order))
-        .count()
+    let mails = stack.ses_mails().await;
+    let about = mails.iter().filter(|mail| mail.to_string().contains(order));
+    about.count()
 }
 
 #[tokio::test]
