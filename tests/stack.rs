@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Names the file with what `cargo holdfast status --json` prints.
@@ -91,6 +91,16 @@ pub struct Account {
     pub email: String,
     /// The password.
     pub password: String,
+}
+
+/// The running stack, as the command line knows it.
+///
+/// # Panics
+/// There is none.
+pub fn local() -> local::Stack {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let name = std::env::var("HOLDFAST_STACK").unwrap();
+    local::Stack::open(root, &name, None).unwrap()
 }
 
 impl Stack {

@@ -3,7 +3,7 @@
 
 mod kernel;
 
-use crate::stack::Stack;
+use crate::stack::{STAGE, Stack};
 use anyhow::{Context, Result, bail};
 use kernel::Identity;
 pub use kernel::{Signal, end_and_measure, raise_open_files, send};
@@ -173,6 +173,14 @@ pub fn running(stack: &Stack, name: &str) -> Option<Record> {
 /// also those that a killed server left.
 pub fn working_in(folder: &Path, program: &str) -> Vec<u32> {
     kernel::working_in(folder, program)
+}
+
+/// The live environments of a deployed function.
+pub fn environments_of(stack: &Stack, function: &str) -> Vec<u32> {
+    let name = format!("AWS_LAMBDA_FUNCTION_NAME=holdfast-{STAGE}-{function}");
+    let folder = stack.folder();
+    // Linked folders are shown by their true names.
+    kernel::with_variable(&folder.canonicalize().unwrap_or(folder), &name)
 }
 
 /// Whether a process was stopped by [`Signal::Freeze`]. One that is gone is not.

@@ -15,6 +15,7 @@ use crate::dynamo::intents::Intents;
 use crate::dynamo::limits::Limits;
 use crate::dynamo::sessions::Sessions;
 use crate::http::ReadCache;
+use crate::providers::aws_http_client;
 use crate::providers::mail::Mail;
 use crate::providers::objects::Objects;
 use crate::providers::payments::Payments;
@@ -86,6 +87,7 @@ impl AppState {
         // Retries are ours, in one layer.
         let aws = aws_config::defaults(BehaviorVersion::latest())
             .retry_config(RetryConfig::disabled())
+            .http_client(aws_http_client())
             .load()
             .await;
         Self::assemble(config, aws)
@@ -164,5 +166,6 @@ pub async fn start() -> Result<AppState, lambda_runtime::Error> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let config = Config::from_env()
         .inspect_err(|faults| tracing::error!(error = %faults, "refusing to start"))?;
+    crate::telemetry::set_stage(&config.stage);
     Ok(Box::pin(AppState::build(config)).await)
 }

@@ -116,10 +116,8 @@ impl Registered {
 
     /// The mails in the sink that were made for this event.
     fn in_the_sink(&self) -> Vec<String> {
-        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-        let name = std::env::var("HOLDFAST_STACK").unwrap();
-        let stack = local::Stack::open(root.as_ref(), &name, None).unwrap();
-        let Ok(folder) = std::fs::read_dir(local::smtp::mailbox(&stack).join("new")) else {
+        let mailbox = local::smtp::mailbox(&tests::stack::local());
+        let Ok(folder) = std::fs::read_dir(mailbox.join("new")) else {
             return Vec::new();
         };
         let mails = folder

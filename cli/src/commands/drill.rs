@@ -1,6 +1,7 @@
 //! `drill`: customers come and go while something is away, and a checker says what became of it.
 
-use super::fault;
+mod trouble;
+
 use crate::progress::Progress;
 use crate::steps::accounts;
 use anyhow::{Context, Result, bail};
@@ -10,6 +11,7 @@ use local::faults::Dependency;
 use local::{Port, Stack, postgres};
 use serde_json::{Value, json};
 use std::time::Duration;
+use trouble::Trouble;
 
 /// Traffic before the fault, to compare with.
 const BEFORE: Duration = Duration::from_secs(10);
@@ -20,15 +22,20 @@ const SETTLE: Duration = Duration::from_secs(240);
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// What is taken away: as in `cargo holdfast fault`; several with commas between; `all`
+    /// What is taken away: as in `cargo holdfast fault`, with + between what fails at once and
+    /// commas between drills; `database` for all its nodes; a function; `all` dependencies in turn
     #[arg(value_delimiter = ',', required = true)]
-    dependencies: Vec<String>,
-    /// How
-    #[arg(long, default_value = "refuse")]
-    kind: String,
+    what: Vec<String>,
+    /// How: as in `cargo holdfast fault` (refuse by default); kill or freeze for a database node;
+    /// failover for `database`; kill for a function
+    #[arg(long)]
+    kind: Option<String>,
     /// For how many seconds
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
+    /// How many environments of a function are killed meanwhile
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    times: u32,
     /// Customers
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=200))]
     customers: u16,
@@ -39,9 +46,13 @@ pub(crate) struct Options {
 
 /// What one drill showed.
 struct Shown {
-    dependency: String,
+    what: String,
     kind: String,
+    /// What came of the trouble itself.
+    words: Option<String>,
     during: Vec<Summary>,
+    /// From another node's taking over to the first order that was placed and paid.
+    wrote_again: Option<Duration>,
     /// From the end of the fault until every act was served again.
     recovered: Duration,
     /// From the end of the traffic until nothing was left under way.
@@ -49,7 +60,7 @@ struct Shown {
     report: Report,
 }
 
-/// Runs a drill for each dependency.
+/// Runs the drills, one after the other.
 ///
 /// # Errors
 /// The stack is not well to begin with, or a rule was broken.
@@ -59,8 +70,8 @@ pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
         false => Progress::new(),
     };
     let mut violations = 0;
-    for dependency in chosen(options) {
-        let shown = drill(stack, options, &dependency, &progress).await?;
+    for what in chosen(options) {
+        let shown = drill(stack, options, &what, &progress).await?;
         violations += shown.report.violations.len();
         match options.json {
             true => println!("{}", shown.json()),
@@ -75,20 +86,16 @@ pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
 
 /// `all` is everything that a fault can be made for, one after the other.
 fn chosen(options: &Options) -> Vec<String> {
-    if options.dependencies == ["all"] {
+    if options.what == ["all"] {
         return Dependency::ALL
             .map(|dependency| dependency.name().to_owned())
             .into();
     }
-    options.dependencies.clone()
+    options.what.clone()
 }
 
-async fn drill(
-    stack: &Stack,
-    options: &Options,
-    dependency: &str,
-    progress: &Progress,
-) -> Result<Shown> {
+async fn drill(stack: &Stack, options: &Options, what: &str, progress: &Progress) -> Result<Shown> {
+    let trouble = Trouble::of(stack, what, options.kind.as_deref(), options.times)?;
     let scene = progress
         .step("customers", async |_| {
             let scene = prepare(stack, options).await?;
@@ -103,18 +110,18 @@ async fn drill(
     let traffic = Traffic::start(&scene);
     tokio::time::sleep(BEFORE).await;
     let from = traffic.elapsed();
-    progress
-        .step("fault", async |step| {
-            step.say(format!("{dependency}: {}", options.kind));
-            fault::start(stack, dependency, &options.kind).await?;
-            tokio::time::sleep(Duration::from_secs(options.seconds)).await;
-            fault::heal(stack, dependency).await?;
-            Ok(((), format!("{dependency}: {}", options.kind)))
+    let lasts = Duration::from_secs(options.seconds);
+    let played = progress
+        .step("trouble", async |step| {
+            let words = format!("{what}: {}", trouble.kind());
+            step.say(words.clone());
+            Ok((trouble.play(stack, lasts, &traffic, step).await?, words))
         })
         .await?;
     let until = traffic.elapsed();
     tokio::time::sleep(AFTER).await;
     let (answers, outcomes) = traffic.end().await;
+    trouble.tidy_up(stack).await?;
     let writer = postgres::writer(stack).await?;
     let mut db = postgres::connect(stack, writer, postgres::DATABASE).await?;
     let settled = progress
@@ -126,8 +133,10 @@ async fn drill(
         .await?;
     let report = check(&mut db, &stack.url(Port::Payments), &outcomes, &scene.goods).await?;
     Ok(Shown {
-        dependency: dependency.to_owned(),
-        kind: options.kind.clone(),
+        what: what.to_owned(),
+        kind: trouble.kind().to_owned(),
+        words: played.words,
+        wrote_again: played.promoted_at.and_then(|at| wrote_again(&answers, at)),
         during: Act::ALL
             .map(|act| Summary::of(&answers, act, from, until))
             .into(),
@@ -156,9 +165,22 @@ fn recovered(answers: &[Answer], until: Duration) -> Duration {
         .unwrap_or_default()
 }
 
+/// Until the first order that was placed and paid.
+fn wrote_again(answers: &[Answer], since: Duration) -> Option<Duration> {
+    let placed = |answer: &&Answer| answer.act == Act::Order && answer.status == 201;
+    let ends = answers
+        .iter()
+        .filter(placed)
+        .map(|answer| answer.at + answer.took);
+    ends.filter(|end| *end >= since)
+        .min()
+        .map(|end| end - since)
+}
+
 impl Shown {
     fn text(&self) -> String {
-        let mut lines = vec![format!("\n{}: {}", self.dependency, self.kind)];
+        let mut lines = vec![format!("\n{}: {}", self.what, self.kind)];
+        lines.extend(self.words.iter().map(|words| format!("  {words}")));
         for summary in &self.during {
             let statuses: Vec<_> = summary
                 .statuses
@@ -183,6 +205,12 @@ impl Shown {
             "  recovered after {:.1} s, nothing under way {settled}",
             self.recovered.as_secs_f32()
         ));
+        if let Some(wrote_again) = self.wrote_again {
+            let seconds = wrote_again.as_secs_f32();
+            lines.push(format!(
+                "  first order at the new writer after {seconds:.2} s"
+            ));
+        }
         let statuses: Vec<_> = report
             .statuses
             .iter()
@@ -214,8 +242,10 @@ impl Shown {
             (summary.act.name().to_owned(), words)
         });
         json!({
-            "dependency": self.dependency,
+            "what": self.what,
             "kind": self.kind,
+            "words": self.words,
+            "wrote_again_s": self.wrote_again.map(|span| span.as_secs_f32()),
             "during": Value::Object(during.collect()),
             "recovered_s": self.recovered.as_secs_f32(),
             "settled_s": self.settled.map(|settled| settled.as_secs_f32()),

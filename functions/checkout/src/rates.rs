@@ -45,6 +45,7 @@ pub(crate) struct TaxRateBody {
     #[schema(example = 190_000, minimum = 0, maximum = 1_000_000)]
     rate_ppm: i32,
     /// Whether prices hold the tax already.
+    #[schema(example = true)]
     included: bool,
 }
 

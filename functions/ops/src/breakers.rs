@@ -76,7 +76,11 @@ pub(crate) struct SetBreaker {
     /// How it is to stand.
     state: WantedState,
     /// Why, for whoever asks later.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(
+        example = "the provider announced maintenance",
+        min_length = 1,
+        max_length = 200
+    )]
     reason: String,
 }
 

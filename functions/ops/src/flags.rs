@@ -53,9 +53,10 @@ impl FlagView {
 #[serde(deny_unknown_fields)]
 pub(crate) struct SetFlag {
     /// Whether the feature is to be on.
+    #[schema(example = false)]
     enabled: bool,
     /// Why, for whoever asks later.
-    #[schema(min_length = 1, max_length = 200)]
+    #[schema(example = "refunds are looked into", min_length = 1, max_length = 200)]
     reason: String,
 }
 

@@ -4,7 +4,6 @@
 use shared::domain::events::{Envelope, Event};
 use shared::events::Failure;
 use shared::operations::{OperationError, finish_intent, refund_order, settle_payment};
-use shared::resilience::policies::ORDER_TIMEOUT;
 use shared::state::AppState;
 use shared::store::StoreError;
 use uuid::Uuid;
@@ -41,9 +40,9 @@ fn failure(error: OperationError) -> Failure {
     }
 }
 
-/// Finishes an order that was accepted without the database, and then the others
-/// that wait. While there is no writer the message is done with all the same: the
-/// order stands elsewhere, and the sweeper looks for it each minute.
+/// Finishes an order that was accepted without the database. While there is no
+/// writer the message is done with all the same: the order stands elsewhere, and
+/// the sweeper tells of it again when there is one.
 async fn finish_accepted(
     state: &AppState,
     customer_id: Uuid,
@@ -52,13 +51,8 @@ async fn finish_accepted(
     match finish_intent::finish_intent(state, customer_id, order_id).await {
         Err(error) if finish_intent::has_no_writer(&error) => {
             tracing::warn!(order.id = %order_id, error = %error, "the order waits for a writer");
-            return Ok(());
+            Ok(())
         }
-        result => result?,
+        result => result,
     }
-    if let Err(error) = finish_intent::finish_intents(state, ORDER_TIMEOUT).await {
-        let error = shared::telemetry::chain(&error);
-        tracing::warn!(error, "the others are left to the sweeper");
-    }
-    Ok(())
 }

@@ -7,12 +7,12 @@ use lambda_runtime::Error;
 use serde_json::{Value, json};
 use shared::events;
 use shared::operations::{OperationError, finish_intent, reconcile, refund_order, settle_payment};
-use shared::resilience::policies::SWEEP_RESERVE;
+use shared::resilience::policies::{INTENTS_RESERVE, SETTLE_RESERVE};
 use shared::state::AppState;
-use shared::store::{database, orders, payments, refunds};
+use shared::store::{database, orders, refunds};
 use uuid::Uuid;
 
-/// Orders and refunds per run and job; what is left over is next minute's.
+/// Refunds and expired orders per run and job; what is left over is next minute's.
 const PER_RUN: i64 = 100;
 
 /// Runs every job. One that fails does not keep the others from running.
@@ -21,8 +21,8 @@ const PER_RUN: i64 = 100;
 /// Some job failed, after all have run: the schedule's alarm is to see it.
 pub async fn run(state: AppState) -> Result<Value, Error> {
     // First, because whoever ordered without the database has waited longest.
-    let intents = finish_intent::finish_intents(&state, SWEEP_RESERVE).await;
-    let payments = settle_payments(&state).await;
+    let intents = finish_intent::finish_intents(&state, INTENTS_RESERVE).await;
+    let payments = settle_payment::settle_payments(&state, SETTLE_RESERVE).await;
     let refunds = make_refunds(&state).await;
     let reservations = expire_reservations(&state).await;
     let reconciled = reconcile::reconcile(&state).await;
@@ -67,14 +67,6 @@ fn report(jobs: Vec<(&'static str, Result<Value, Error>)>) -> Result<Value, Erro
     } else {
         Err(format!("failed: {}", failed.join(", ")).into())
     }
-}
-
-/// Charges what is due, and finds out what is unknown.
-async fn settle_payments(state: &AppState) -> Result<usize, OperationError> {
-    let mut tx = state.database.begin().await?;
-    let due = payments::unsettled_orders(&mut tx, PER_RUN).await?;
-    database::commit(tx).await?;
-    each(&due, |order| settle_payment::settle_payment(state, order)).await
 }
 
 /// Makes refunds that no message has made.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Duration;
 
@@ -147,37 +147,52 @@ pub(super) fn boot_id() -> String {
 
 /// The live processes of a session that have `folder`, or something in it, in their environment.
 pub(super) fn session_members(session: u32, folder: &Path) -> Vec<u32> {
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|pid| Identity::of(*pid).is_some_and(|p| p.session == session && !p.ended))
-        .filter(|pid| {
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            String::from_utf8_lossy(&environment)
-                .split('\0')
+    live(|pid| {
+        Identity::of(pid).is_some_and(|process| process.session == session)
+            && variables(pid)
+                .iter()
                 .filter_map(|variable| variable.split_once('='))
                 .any(|(_, value)| Path::new(value).starts_with(folder))
-        })
-        .collect()
+    })
+}
+
+/// The live processes that work somewhere in `folder` and have `variable`, a name and its value, in
+/// their environment.
+pub(super) fn with_variable(folder: &Path, variable: &str) -> Vec<u32> {
+    live(|pid| {
+        working_folder(pid).is_some_and(|cwd| cwd.starts_with(folder))
+            && variables(pid).iter().any(|present| present == variable)
+    })
 }
 
 /// The live processes of a program whose working folder is `folder`.
 pub(super) fn working_in(folder: &Path, program: &str) -> Vec<u32> {
+    live(|pid| {
+        working_folder(pid).is_some_and(|cwd| cwd == folder)
+            && fs::read_to_string(format!("/proc/{pid}/comm"))
+                .is_ok_and(|name| name.trim() == program)
+    })
+}
+
+fn live(wanted: impl Fn(u32) -> bool) -> Vec<u32> {
     let Ok(entries) = fs::read_dir("/proc") else {
         return Vec::new();
     };
     entries
         .flatten()
-        .filter(|entry| fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd == folder))
-        .filter(|entry| {
-            fs::read_to_string(entry.path().join("comm")).is_ok_and(|name| name.trim() == program)
-        })
         .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|pid| Identity::of(*pid).is_some_and(|process| !process.ended))
+        .filter(|pid| wanted(*pid) && Identity::of(*pid).is_some_and(|process| !process.ended))
         .collect()
+}
+
+fn working_folder(pid: u32) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/{pid}/cwd")).ok()
+}
+
+fn variables(pid: u32) -> Vec<String> {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let text = String::from_utf8_lossy(&environment);
+    text.split('\0').map(str::to_owned).collect()
 }
 
 #[cfg(test)]

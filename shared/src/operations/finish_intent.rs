@@ -25,7 +25,10 @@ use crate::telemetry;
 pub const ROUTE: &str = "POST /checkout";
 
 /// Accepted orders per listing.
-const PER_PAGE: usize = 100;
+const PER_LISTING: usize = 1_000;
+
+/// Workers that are told of an order at once.
+const NUDGES_AT_ONCE: usize = 10;
 
 /// Finishes one accepted order. Nothing happens when it was finished before.
 ///
@@ -43,20 +46,27 @@ pub async fn finish_intent(
 }
 
 /// Finishes accepted orders, the oldest first, while more than `reserve` is left
-/// of the deadline; how many. Without a writer it stops: nothing is lost. One that
-/// fails otherwise keeps no other waiting; the first failure is told at the end.
+/// of the deadline; how many. Once one succeeded there is a writer, and the workers
+/// are told of the others. Without a writer it stops: nothing is lost. One that fails
+/// otherwise keeps no other waiting; the first failure is told at the end.
 ///
 /// # Errors
 /// The database's, DynamoDB's.
 pub async fn finish_intents(state: &AppState, reserve: Duration) -> Result<usize, OperationError> {
     let mut result = Ok(());
     let mut finished = 0;
-    for intent in state.intents.oldest(PER_PAGE).await? {
+    let waiting = state.intents.oldest(PER_LISTING).await?;
+    for (index, intent) in waiting.iter().enumerate() {
         if context::deadline().remaining() <= reserve {
             break;
         }
-        match finish(state, &intent).await {
-            Ok(()) => finished += 1,
+        match finish(state, intent).await {
+            Ok(()) => {
+                finished += 1;
+                if finished == 1 {
+                    nudge_all(state, &waiting[index + 1..]).await;
+                }
+            }
             Err(error) if has_no_writer(&error) => break,
             Err(error) => {
                 let (id, chain) = (intent.order_id, telemetry::chain(&error));
@@ -66,6 +76,14 @@ pub async fn finish_intents(state: &AppState, reserve: Duration) -> Result<usize
         }
     }
     result.map(|()| finished)
+}
+
+/// What no worker hears of is finished by the caller, or by the next one.
+async fn nudge_all(state: &AppState, waiting: &[OrderIntent]) {
+    for some in waiting.chunks(NUDGES_AT_ONCE) {
+        let nudges = some.iter().map(|intent| events::nudge(state, intent));
+        futures::future::join_all(nudges).await;
+    }
 }
 
 /// Whether an operation failed because there is no database to write to.

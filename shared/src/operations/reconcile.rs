@@ -17,6 +17,7 @@ use crate::state::AppState;
 use crate::store::payments::AttemptState;
 use crate::store::reconciliation::{self, Compared};
 use crate::store::{StoreError, database};
+use crate::telemetry;
 
 /// Orders out of balance that one run reports.
 const REPORTS_MAX: i64 = 100;
@@ -54,10 +55,11 @@ pub async fn reconcile(state: &AppState) -> Result<usize, OperationError> {
     });
     let (ours, unbalanced) = compared.await?;
     database::commit(tx).await?;
-    for order_id in unbalanced {
+    for order_id in &unbalanced {
         tracing::error!(order.id = %order_id, "the order's money is not the sum of its payment events");
     }
-    let repaired = repair(state, &made, &ours).await?;
+    let (repaired, reported) = repair(state, &made, &ours).await?;
+    tell(unbalanced.len() + reported);
     let mut tx = state.database.begin().await?;
     database::statement(reconciliation::compared_until(&mut tx, until)).await?;
     database::commit(tx).await?;
@@ -74,17 +76,28 @@ fn stretch(
     (compared_until - RECONCILE_OVERLAP, until)
 }
 
+/// For the alarm: how many orders and payments a person must look at.
+fn tell(reports: usize) {
+    let reports = u32::try_from(reports).unwrap_or(u32::MAX);
+    telemetry::count(
+        ("job", "reconcile"),
+        &[("PaymentsOutOfBalance", reports.into())],
+    );
+}
+
+/// How many payments were repaired, and how many reported.
 async fn repair(
     state: &AppState,
     made: &[Made],
     ours: &[Compared],
-) -> Result<usize, OperationError> {
-    let mut repaired = 0;
+) -> Result<(usize, usize), OperationError> {
+    let (mut repaired, mut reported) = (0, 0);
     for payment in made {
         let attempt = ours.iter().find(|attempt| attempt.id == payment.attempt_id);
         match difference(payment, attempt) {
             None => {}
             Some(Difference::Report(what)) => {
+                reported += 1;
                 tracing::error!(
                     payment.id = payment.payment_id,
                     attempt.id = %payment.attempt_id,
@@ -103,7 +116,7 @@ async fn repair(
             }
         }
     }
-    Ok(repaired)
+    Ok((repaired, reported))
 }
 
 /// Only what the provider charged and we have not written down is repaired by

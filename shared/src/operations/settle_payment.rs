@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use super::OperationError;
 use super::record_payment::{Finding, Hears, end, record_payment};
-use crate::clock;
 use crate::domain::events::Event;
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::{OrderStatus, PaymentMethodKind};
@@ -17,10 +16,14 @@ use crate::store::orders::Locked;
 use crate::store::payments::{Attempt, AttemptState};
 use crate::store::wallets::{self, Added, EntryKind, NewEntry};
 use crate::store::{StoreError, database, orders, outbox, payments, webhooks};
+use crate::{clock, context, telemetry};
 
 /// How long a repeated key is surely answered with what the first request came
 /// to. Stripe may forget keys after 24 hours.
 pub(super) const PROVIDER_KEY_KNOWN: Duration = Duration::hours(23);
+
+/// Orders per listing.
+const PER_PAGE: i64 = 100;
 
 /// How far the provider's clock may be from ours.
 const CLOCK_SKEW: Duration = Duration::minutes(5);
@@ -59,6 +62,41 @@ pub async fn settle_payment(state: &AppState, order_id: Uuid) -> Result<(), Oper
         false => find_out(state, &attempt).await,
     };
     record(state, order_id, attempt.id, &finding, Hears::ByMail).await
+}
+
+/// Goes on with every order whose payment has no outcome and that nobody is at, the oldest first,
+/// while more than `reserve` is left of the deadline; how many. One that fails keeps no other
+/// waiting; the first failure is told at the end.
+///
+/// # Errors
+/// The database's.
+pub async fn settle_payments(
+    state: &AppState,
+    reserve: std::time::Duration,
+) -> Result<usize, OperationError> {
+    let (mut settled, mut result) = (0, Ok(()));
+    loop {
+        let mut tx = state.database.begin().await?;
+        let due = database::statement(payments::unsettled_orders(&mut tx, PER_PAGE)).await?;
+        database::commit(tx).await?;
+        let is_last = due.len() < PER_PAGE as usize;
+        for order_id in due {
+            if context::deadline().remaining() <= reserve {
+                return result.map(|()| settled);
+            }
+            match settle_payment(state, order_id).await {
+                Ok(()) => settled += 1,
+                Err(error) => {
+                    let chain = telemetry::chain(&error);
+                    tracing::warn!(order.id = %order_id, error = chain, "left for the next run");
+                    result = result.and(Err(error));
+                }
+            }
+        }
+        if is_last {
+            return result.map(|()| settled);
+        }
+    }
 }
 
 /// What an attempt that may have been charged came to. Its key tells, while the
@@ -227,6 +265,13 @@ async fn ask_provider(
     let outcome = match state.payments.retrieve(payment_id).await? {
         // The customer's browser could still pay it after a failed authentication.
         Outcome::Declined { .. } => declined_for_good(state, payment_id).await?,
+        // By whoever heard of the decline first.
+        Outcome::Cancelled {
+            payment_id,
+            declined: true,
+        } => Outcome::Declined {
+            payment_id: Some(payment_id),
+        },
         outcome => outcome,
     };
     if matches!(outcome, Outcome::Processing { .. }) {
@@ -250,7 +295,7 @@ async fn ask_provider(
 
 async fn declined_for_good(state: &AppState, payment_id: &str) -> Result<Outcome, PaymentError> {
     Ok(match state.payments.cancel(payment_id).await? {
-        Outcome::Cancelled { payment_id } => Outcome::Declined {
+        Outcome::Cancelled { payment_id, .. } => Outcome::Declined {
             payment_id: Some(payment_id),
         },
         outcome => outcome,

@@ -9,11 +9,14 @@ pub mod probes;
 pub mod queues;
 pub mod secrets;
 pub mod signing;
+mod tls;
 
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
+
+pub use tls::{aws_http_client, http_client};
 
 use crate::resilience::{Class, Classify};
 

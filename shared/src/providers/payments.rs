@@ -19,8 +19,8 @@ use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
 use self::answers::{Identified, MethodAnswer, PaymentIntent, outcome};
-use super::seconds;
 use super::secrets::{SecretError, Secrets};
+use super::{http_client, seconds};
 use crate::config::Config;
 use crate::domain::money::Money;
 use crate::resilience::{CallError, Intent, call};
@@ -75,6 +75,8 @@ pub enum Outcome {
     Cancelled {
         /// The provider's payment.
         payment_id: String,
+        /// Whether a card had been declined for it before.
+        declined: bool,
     },
     /// The provider is still at it.
     Processing {
@@ -112,7 +114,7 @@ impl Payments {
     pub fn new(config: &Config, secrets: Secrets) -> Self {
         let (base_url, secret_id) = (config.payments_url.clone(), config.secrets.stripe.clone());
         Self {
-            http: Client::new(),
+            http: http_client(),
             base_url,
             secrets,
             secret_id,

@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 
 use aws_config::SdkConfig;
 
-use super::AwsError;
 use super::mail::{Mail, MailError};
 use super::secrets::Secrets;
+use super::{AwsError, http_client};
 use crate::config::Config;
 use crate::resilience::{CallError, Intent, probe};
 
@@ -156,7 +156,7 @@ impl Probes {
                     .force_path_style(self.aws.endpoint_url().is_some())
                     .build(),
             ),
-            http: reqwest::Client::new(),
+            http: http_client(),
         })
     }
 }

@@ -13,3 +13,6 @@ pub use breakers::{Election, SharedState, breaker, share_breakers};
 pub use call::{CallError, Class, Classify, call, probe};
 pub use failover::{Targets, failover};
 pub use policies::{Dependency, Intent, Policy};
+
+#[cfg(test)]
+mod fault_tests;

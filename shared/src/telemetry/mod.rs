@@ -9,6 +9,11 @@ use tracing_subscriber::EnvFilter;
 
 pub use metrics::count;
 
+/// Says which stage the metrics are of.
+pub fn set_stage(stage: &str) {
+    metrics::set_stage(stage);
+}
+
 /// Starts logging as JSON lines on standard output, at the level in `LOG_LEVEL` (`info`).
 pub fn start() {
     let filter = EnvFilter::try_from_env("LOG_LEVEL").unwrap_or_else(|_| EnvFilter::new("info"));

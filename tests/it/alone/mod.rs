@@ -5,5 +5,6 @@
     reason = "How soon customers can buy again is measured, and shown with the test's output."
 )]
 
+mod environments;
 mod failover;
 mod nodes;

@@ -1,7 +1,6 @@
 //! The stack's own database nodes, put back as they were whatever a test came to.
 
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
 
 use futures::FutureExt;
 use local::postgres::{self, Cluster, DATABASE, Node, Promotion, signals};
@@ -17,10 +16,8 @@ impl Nodes {
     /// Runs a test that may do anything to the nodes. They are whole before it, and after it, and
     /// the node that other tests write to is the writer again.
     pub(crate) async fn whole_again_after(test: impl AsyncFnOnce(&Self)) {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let name = std::env::var("HOLDFAST_STACK").unwrap();
         let nodes = Self {
-            stack: local::Stack::open(root, &name, None).unwrap(),
+            stack: tests::stack::local(),
         };
         nodes.mend().await;
         let outcome = AssertUnwindSafe(test(&nodes)).catch_unwind().await;

@@ -4,6 +4,7 @@
 mod payments;
 mod pictures;
 mod queues;
+mod workers;
 
 use std::time::Duration;
 

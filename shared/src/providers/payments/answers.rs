@@ -151,7 +151,10 @@ pub(super) fn outcome(
                 client_secret,
             }
         }
-        "canceled" => Outcome::Cancelled { payment_id },
+        "canceled" => Outcome::Cancelled {
+            payment_id,
+            declined: intent.last_payment_error.is_some(),
+        },
         "requires_payment_method" if intent.last_payment_error.is_some() => Outcome::Declined {
             payment_id: Some(payment_id),
         },

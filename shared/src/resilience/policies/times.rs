@@ -39,8 +39,8 @@ pub const BATCH_TIMEOUT: Duration = Duration::from_millis(50_000);
 pub const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 
 /// The longest that finishing one accepted order takes: with less time left, the
-/// next one is not begun. Connect, place, charge, record.
-pub const ORDER_TIMEOUT: Duration = Duration::from_millis(
+/// next one is not to be begun. Connect, place, charge, record.
+const ORDER_TIMEOUT: Duration = Duration::from_millis(
     (worst_case_ms(Intent::DatabaseConnect)
         + 2 * worst_case_ms(Intent::DatabaseWrite)
         + worst_case_ms(Intent::PaymentWrite)) as u64,
@@ -48,7 +48,15 @@ pub const ORDER_TIMEOUT: Duration = Duration::from_millis(
 
 /// How much of its time the sweeper leaves to its other jobs while it finishes
 /// accepted orders.
-pub const SWEEP_RESERVE: Duration = Duration::from_millis(25_000);
+pub const INTENTS_RESERVE: Duration = Duration::from_millis(35_000);
+
+/// How much it leaves to the jobs after that while it settles payments.
+pub const SETTLE_RESERVE: Duration = Duration::from_millis(20_000);
+
+const _: () = assert!(
+    ORDER_TIMEOUT.as_millis() <= SETTLE_RESERVE.as_millis()
+        && SETTLE_RESERVE.as_millis() < INTENTS_RESERVE.as_millis()
+);
 
 /// How long the first attempt of an idempotent request keeps others out.
 /// Longer than any request can run, so that nobody takes over a live one.
