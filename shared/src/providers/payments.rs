@@ -21,7 +21,7 @@ use uuid::Uuid;
 use self::answers::{Identified, MethodAnswer, PaymentIntent, outcome};
 use super::seconds;
 use super::secrets::{SecretError, Secrets};
-use crate::config::Config;
+use crate::config::PaymentsConfig;
 use crate::domain::money::Money;
 use crate::resilience::{CallError, Intent, call};
 
@@ -109,13 +109,12 @@ pub struct Payments {
 
 impl Payments {
     /// The provider at the origin that `config` names. Reaches nothing yet.
-    pub fn new(config: &Config, secrets: Secrets) -> Self {
-        let (base_url, secret_id) = (config.payments_url.clone(), config.secrets.stripe.clone());
+    pub fn new(config: PaymentsConfig, secrets: Secrets) -> Self {
         Self {
             http: Client::new(),
-            base_url,
+            base_url: config.url,
             secrets,
-            secret_id,
+            secret_id: config.secret_id,
         }
     }
 

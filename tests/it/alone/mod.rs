@@ -7,3 +7,4 @@
 
 mod failover;
 mod nodes;
+mod schema;
