@@ -27,6 +27,18 @@ impl TestDatabase {
     pub async fn create() -> Self {
         let server = server();
         let template = template(&server).await;
+        Self::copy_of(server, &template).await
+    }
+
+    /// Makes a database that no migration was applied to.
+    ///
+    /// # Panics
+    /// There is no server.
+    pub async fn empty() -> Self {
+        Self::copy_of(server(), "template0").await
+    }
+
+    async fn copy_of(server: PgConnectOptions, template: &str) -> Self {
         let name = format!("holdfast_test_{}", Uuid::new_v4().simple());
         let mut connection = server.connect().await.unwrap();
         let statement = format!("create database {name} template {template}");

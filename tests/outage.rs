@@ -5,7 +5,7 @@
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use serde_json::{Value, json};
 use shared::events::handle_batch;
-use shared::state::AppState;
+use shared::state::{AppState, OrderWorker, Parts};
 use shared::store::last_good::AllRates;
 use shared::store::{rates, reservations};
 use tokio::net::TcpListener;
@@ -24,7 +24,7 @@ pub struct Outage {
     /// The shop as it is deployed, whose database works.
     pub shop: Shop,
     /// The worker, whose database works.
-    pub worker: AppState,
+    pub worker: AppState<OrderWorker>,
     variables: Vec<(&'static str, String)>,
     api_url: String,
 }
@@ -44,7 +44,7 @@ impl Outage {
         );
         put(&bucket, place.into_bytes()).await;
         let variables = vec![("INTENTS_TABLE", table), ("CATALOGUE_BUCKET", bucket)];
-        let worker = deployed("order-worker", &variables).await;
+        let worker = deployed(&variables).await;
         let outage = Self {
             shop: Shop::open().await,
             worker,
@@ -66,9 +66,9 @@ impl Outage {
     }
 
     /// A function in this process, with this outage's tables and `changes`.
-    pub async fn function(&self, name: &str, changes: &[(&'static str, String)]) -> AppState {
+    pub async fn function<P: Parts>(&self, changes: &[(&'static str, String)]) -> AppState<P> {
         let variables = [self.variables.as_slice(), changes].concat();
-        deployed(name, &variables).await
+        deployed(&variables).await
     }
 
     /// Serves a checkout with this outage's tables and `changes`; its address.
@@ -76,7 +76,7 @@ impl Outage {
     /// # Panics
     /// It cannot listen.
     pub async fn checkout(&self, changes: &[(&'static str, String)]) -> String {
-        let state = self.function("checkout", changes).await;
+        let state = self.function(changes).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(async move { axum::serve(listener, checkout::router(state)).await });
@@ -198,7 +198,7 @@ pub async fn elsewhere() {
 }
 
 /// Hands the worker the nudge about an accepted order; whether it is done with it.
-pub async fn nudge(worker: &AppState, order: &Value, customer: &str) -> bool {
+pub async fn nudge(worker: &AppState<OrderWorker>, order: &Value, customer: &str) -> bool {
     elsewhere().await;
     let order_id = order["id"].as_str().unwrap();
     let data = json!({"customer_id": customer, "order_id": order_id});
@@ -243,13 +243,13 @@ pub async fn mails_to(email: &str) -> Vec<String> {
 }
 
 /// A function's state in this process, as it is deployed but for `changes`, on the shop's own database.
-async fn deployed(function: &str, changes: &[(&'static str, String)]) -> AppState {
+async fn deployed<P: Parts>(changes: &[(&'static str, String)]) -> AppState<P> {
     let changed = changes
         .iter()
         .fold(Changed::new(), |changed, (name, value)| {
             changed.with(name, value)
         });
-    changed.state(function).await
+    changed.state().await
 }
 
 async fn create_table(name: &str) {

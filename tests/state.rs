@@ -7,7 +7,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use reqwest::Method;
 use shared::config::Config;
-use shared::state::AppState;
+use shared::state::{AppState, Base, Parts};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -26,9 +26,9 @@ pub const NOWHERE: &str = "http://127.0.0.1:9";
 ///
 /// # Panics
 /// The stack does not run, or the function is not deployed.
-pub async fn state(function: &str) -> AppState {
+pub async fn state<P: Parts>() -> AppState<P> {
     let database = TestDatabase::create().await;
-    let state = state_on(function, &database).await;
+    let state = state_on(&database).await;
     KEPT.with_borrow_mut(|kept| kept.push(database));
     state
 }
@@ -37,7 +37,7 @@ pub async fn state(function: &str) -> AppState {
 ///
 /// # Panics
 /// As [`state`].
-pub async fn state_on(function: &str, database: &TestDatabase) -> AppState {
+pub async fn state_on<P: Parts>(database: &TestDatabase) -> AppState<P> {
     let stack = Stack::running();
     let bucket = database.name().replace('_', "-");
     let made = stack.aws("s3", Method::PUT, &format!("/{bucket}"));
@@ -54,7 +54,7 @@ pub async fn state_on(function: &str, database: &TestDatabase) -> AppState {
         .with("DB_NAME", database.name())
         .with("DB_HOSTS", &host)
         .with("CATALOGUE_BUCKET", &bucket);
-    changed.state(function).await
+    changed.state().await
 }
 
 /// What is different from the deployed function.
@@ -80,8 +80,8 @@ impl Changed {
 
     /// The database of another state.
     #[must_use]
-    pub fn on_the_database_of(self, state: &AppState) -> Self {
-        let database = &state.config.database;
+    pub fn on_the_database_of(self, base: &Base) -> Self {
+        let database = base.database.config();
         let hosts = database
             .hosts
             .iter()
@@ -102,8 +102,9 @@ impl Changed {
     ///
     /// # Panics
     /// The stack does not run, or the function is not deployed.
-    pub async fn state(self, function: &str) -> AppState {
+    pub async fn state<P: Parts>(self) -> AppState<P> {
         shared::telemetry::start();
+        let function = P::Config::FUNCTION;
         let mut variables = Stack::running().environment(function).await;
         variables.extend(self.variables);
         // The second test of a process finds it installed.
@@ -114,7 +115,7 @@ impl Changed {
             .into_builder()
             .service_config(Endpoints(self.endpoints))
             .build();
-        AppState::assemble(Config::parse(variables).unwrap(), aws)
+        AppState::assemble(P::Config::parse(variables).unwrap(), &aws)
     }
 }
 

@@ -64,9 +64,8 @@ enum Command {
     Test(test::Options),
     /// Writes docs/openapi.json from the code
     Openapi,
-    /// Validates the template
-    #[command(hide = true)]
-    Check,
+    /// Checks before a deployment: configuration of every function, template, connections, schema
+    Check(check::Options),
     /// Measures cold starts against a bare hello-world, and the sizes of the functions
     Bench(bench::Options),
     /// Runs one of the long-lived servers of the stack
@@ -99,7 +98,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Fault(options) => fault::run(&stack, &options).await,
         Command::Drill(options) => drill::run(&stack, &options).await,
         Command::Openapi => openapi::run(&stack).await,
-        Command::Check => check::run(&stack).await,
+        Command::Check(options) => check::run(&stack, &options).await,
         Command::Bench(options) => bench::run(&stack, &options).await,
         Command::Serve(options) => serve::run(&stack, &options).await,
     }

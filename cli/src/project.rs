@@ -2,10 +2,8 @@
 
 use anyhow::{Context, Result};
 use local::Stack;
+use shared::config::FUNCTIONS;
 use std::path::{Path, PathBuf};
-
-/// The function without a database; all others have a role and a secret.
-const WITHOUT_DATABASE: &str = "warmer";
 
 /// Opens a stack of the project that the current folder is in.
 ///
@@ -37,8 +35,13 @@ pub(crate) fn functions(stack: &Stack) -> Result<Vec<String>> {
 /// # Errors
 /// The folder cannot be read.
 pub(crate) fn database_functions(stack: &Stack) -> Result<Vec<String>> {
+    let has_database = |name: &String| {
+        let mut all = FUNCTIONS.iter();
+        let found = all.find(|checked| checked.function == *name);
+        found.is_some_and(|checked| (checked.variables)().contains("DB_HOSTS"))
+    };
     let mut names = functions(stack)?;
-    names.retain(|name| name != WITHOUT_DATABASE);
+    names.retain(has_database);
     Ok(names)
 }
 

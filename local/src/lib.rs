@@ -17,6 +17,7 @@ pub mod postgres;
 pub mod process;
 pub mod smtp;
 pub mod stack;
+pub mod template;
 pub mod tools;
 
 pub use process::Service;

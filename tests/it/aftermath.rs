@@ -4,6 +4,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use reqwest::{Client as Http, Method, StatusCode};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use shared::state::Checkout;
 use tests::Stack;
 use tests::client::{Client, read};
 use tests::shop::{Shop, eventually, new_key, order_of};
@@ -92,7 +93,7 @@ fn signature(secret: &str, seconds: i64, body: &str) -> String {
 #[tokio::test]
 async fn webhook_is_taken_twice_but_never_unsigned_altered_or_old() {
     let shop = Shop::open().await;
-    let state = tests::state("checkout").await;
+    let state = tests::state::<Checkout>().await;
     let keys: Value = state.secrets.json("holdfast/local/stripe").await.unwrap();
     let secret = keys["webhook_secret"].as_str().unwrap();
     let body = json!({

@@ -5,6 +5,7 @@ use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use shared::state::Auth;
 use tower::ServiceExt;
 
 const PASSWORD: &str = "tr0mbone&Kelp";
@@ -32,7 +33,7 @@ async fn answer(router: &Router, request: Request<Body>) -> (StatusCode, Value) 
 }
 
 async fn router() -> Router {
-    auth::router(tests::state("auth").await)
+    auth::router(tests::state::<Auth>().await)
 }
 
 async fn post(router: &Router, path: &str, body: Value) -> (StatusCode, Value) {

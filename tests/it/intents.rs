@@ -1,6 +1,7 @@
 //! Orders while no database node answers: accepted, stored, and finished afterwards, once.
 
 use serde_json::{Value, json};
+use shared::state::{OrderWorker, Sweeper};
 use tests::client::Answer;
 use tests::outage::{Buyer, Outage, charges, elsewhere, nudge, path};
 use tests::shop::{eur, new_key, order_of};
@@ -185,8 +186,8 @@ async fn two_workers_at_once_place_and_charge_an_order_once() {
     let buyer = Buyer::come(&outage, 5, 0).await;
     let order = buyer.order(&outage, 1, VISA).await;
     let others = [
-        outage.function("order-worker", &[]).await,
-        outage.function("order-worker", &[]).await,
+        outage.function::<OrderWorker>(&[]).await,
+        outage.function::<OrderWorker>(&[]).await,
     ];
     let done = tokio::join!(
         nudge(&outage.worker, &order, &buyer.id),
@@ -207,7 +208,7 @@ async fn without_a_nudge_the_sweeper_finds_every_order() {
         buyer.order(&outage, 1, VISA).await,
         buyer.order(&outage, 2, VISA).await,
     ];
-    let sweeper = outage.function("sweeper", &[]).await;
+    let sweeper = outage.function::<Sweeper>(&[]).await;
     elsewhere().await;
     let done = sweeper::run(sweeper).await.unwrap();
     assert_eq!(done["intents"], 2);
@@ -226,7 +227,7 @@ async fn nudge_is_acknowledged_while_there_is_no_writer_and_one_drains_all() {
         buyer.order(&outage, 1, VISA).await,
     );
     let nowhere = [("DB_HOSTS", "127.0.0.1:9".to_owned())];
-    let idle = outage.function("order-worker", &nowhere).await;
+    let idle = outage.function::<OrderWorker>(&nowhere).await;
     assert!(nudge(&idle, &first, &buyer.id).await);
     let away = outage.client(&buyer.client);
     assert_eq!(

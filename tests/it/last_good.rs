@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::domain::catalogue::{Slug, Sort};
 use shared::events::handle_together;
 use shared::operations::project_catalogue::{self, Recent};
-use shared::state::AppState;
+use shared::state::{AppState, Products, Projector, Sweeper};
 use shared::store::last_good::{LastGood, LastGoodError, keys};
 use shared::store::listing::Wanted;
 use shared::store::products::ProductKey;
@@ -55,7 +55,7 @@ async fn patch(client: &Client, path: &str, body: Value) -> Value {
 #[tokio::test]
 async fn product_is_kept_in_s3_and_follows_every_change() {
     let shop = Shop::open().await;
-    let state = tests::state::Changed::new().state("products").await;
+    let state = tests::state::Changed::new().state::<Products>().await;
     let last_good = &state.last_good;
     let sku = format!("T-{}", Uuid::new_v4().simple());
     let category =
@@ -110,7 +110,7 @@ async fn product_is_kept_in_s3_and_follows_every_change() {
 #[tokio::test]
 async fn category_has_its_list_and_rates_are_kept() {
     let shop = Shop::open().await;
-    let state = tests::state::Changed::new().state("products").await;
+    let state = tests::state::Changed::new().state::<Products>().await;
     let last_good = &state.last_good;
     let slug = format!("t-{}", Uuid::new_v4().simple());
     let body = json!({"title": "Made by a test", "slug": slug});
@@ -186,7 +186,7 @@ pub(crate) async fn one_product(pool: &PgPool) -> Uuid {
     product
 }
 
-async fn sweep(state: &AppState) -> Value {
+async fn sweep(state: &AppState<Sweeper>) -> Value {
     let done = sweeper::run(state.clone()).await.unwrap();
     done["catalogue"].clone()
 }
@@ -195,7 +195,7 @@ async fn sweep(state: &AppState) -> Value {
 async fn sweeper_fills_an_empty_bucket_and_mends_what_was_tampered_with() {
     let database = TestDatabase::create().await;
     let id = one_product(database.pool()).await;
-    let state = tests::state_on("sweeper", &database).await;
+    let state = tests::state_on::<Sweeper>(&database).await;
     let last_good = &state.last_good;
     let unknown = last_good.page(&ProductKey::Id(id)).await;
     assert!(matches!(unknown, Err(LastGoodError::Incomplete)));
@@ -206,13 +206,17 @@ async fn sweeper_fills_an_empty_bucket_and_mends_what_was_tampered_with() {
     assert_eq!(sweep(&state).await["repaired"], 0);
 
     for key in [keys::product(id), keys::list(None, Sort::Newest)] {
-        state
-            .objects
+        last_good
+            .objects()
             .keep(&key, "tampered with".into())
             .await
             .unwrap();
     }
-    state.objects.drop_kept(&keys::sku("MUG")).await.unwrap();
+    last_good
+        .objects()
+        .drop_kept(&keys::sku("MUG"))
+        .await
+        .unwrap();
     // The lists of one category, or of all, in a run: two here.
     let repaired = [sweep(&state).await, sweep(&state).await];
     let repaired = repaired
@@ -228,7 +232,7 @@ async fn sweeper_fills_an_empty_bucket_and_mends_what_was_tampered_with() {
 async fn another_count_is_written_and_not_called_a_repair() {
     let database = TestDatabase::create().await;
     let id = one_product(database.pool()).await;
-    let state = tests::state_on("sweeper", &database).await;
+    let state = tests::state_on::<Sweeper>(&database).await;
     sweep(&state).await;
     let update = "update stock set on_hand = 2";
     sqlx::query(update).execute(database.pool()).await.unwrap();
@@ -241,7 +245,7 @@ async fn another_count_is_written_and_not_called_a_repair() {
 async fn product_leaves_the_list_of_the_category_that_it_left() {
     let database = TestDatabase::create().await;
     let id = one_product(database.pool()).await;
-    let state = tests::state_on("projector", &database).await;
+    let state = tests::state_on::<Projector>(&database).await;
     project_catalogue::categories(&state).await.unwrap();
     let ids = || [(id, shared::clock::now())].into();
     let recent = Recent::default();
@@ -278,7 +282,7 @@ async fn product_leaves_the_list_of_the_category_that_it_left() {
 
 #[tokio::test]
 async fn every_sample_event_is_handled_and_poison_is_set_aside() {
-    let state = tests::state("projector").await;
+    let state = tests::state::<Projector>().await;
     for name in [
         "product-changed",
         "categories-changed",

@@ -7,10 +7,10 @@ use axum::body::Body;
 use http_body_util::BodyExt;
 use local::stack::STAGE;
 use serde_json::{Value, json};
-use shared::config::Config;
+use shared::config::AuthConfig;
 use shared::domain::accounts::Email;
 use shared::domain::limits::{Allowance, Bucket, Class, Holder, Network, Quota};
-use shared::state::AppState;
+use shared::state::{AppState, Auth};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 use tests::Stack;
@@ -86,19 +86,17 @@ fn new_email() -> String {
 }
 
 /// The deployed configuration of `auth` with other limits.
-async fn config(per_user: u32, per_address: u32) -> Config {
-    let allowance = Allowance {
+async fn config(per_user: u32, per_address: u32) -> AuthConfig {
+    let mut config = tests::state::<Auth>().await.config.clone();
+    config.edge.allowance = Allowance {
         per_user,
         per_address,
     };
-    Config {
-        allowance,
-        ..tests::state("auth").await.config.clone()
-    }
+    config
 }
 
-async fn environment(config: &Config) -> Router {
-    let state = AppState::build(config.clone()).await;
+async fn environment(config: &AuthConfig) -> Router {
+    let state = AppState::<Auth>::build(config.clone()).await;
     // A busy machine may be too slow for the first call, and then counts alone for a while.
     while !state.limits.warm_up().await {
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -2,7 +2,7 @@
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use shared::events::handle_batch;
-use shared::state::AppState;
+use shared::state::{AppState, Mailer};
 
 fn sample(name: &str) -> SqsEvent {
     let path = format!(
@@ -13,14 +13,14 @@ fn sample(name: &str) -> SqsEvent {
 }
 
 /// The ids of the messages that go back.
-async fn failures(state: &AppState, batch: SqsEvent) -> Vec<String> {
+async fn failures(state: &AppState<Mailer>, batch: SqsEvent) -> Vec<String> {
     let handle = |envelope, event| mailer::handle(state.clone(), envelope, event);
     let response = handle_batch(&state.queues, batch, handle).await;
     let failures = response.batch_item_failures.into_iter();
     failures.map(|failure| failure.item_identifier).collect()
 }
 
-async fn effects(state: &AppState) -> i64 {
+async fn effects(state: &AppState<Mailer>) -> i64 {
     let mut tx = state.database.begin().await.unwrap();
     sqlx::query_scalar("select count(*) from inbox where consumer = 'mailer'")
         .fetch_one(&mut *tx)
@@ -30,7 +30,7 @@ async fn effects(state: &AppState) -> i64 {
 
 #[tokio::test]
 async fn poison_is_set_aside_and_its_neighbour_is_processed() {
-    let state = tests::state("mailer").await;
+    let state = tests::state::<Mailer>().await;
     let failed = failures(&state, sample("poison")).await;
     assert!(failed.is_empty(), "{failed:?}");
     assert_eq!(effects(&state).await, 1);
@@ -38,7 +38,7 @@ async fn poison_is_set_aside_and_its_neighbour_is_processed() {
 
 #[tokio::test]
 async fn event_that_comes_twice_has_one_effect() {
-    let state = tests::state("mailer").await;
+    let state = tests::state::<Mailer>().await;
     for _ in 0..2 {
         assert!(failures(&state, sample("order-paid")).await.is_empty());
     }
@@ -47,7 +47,7 @@ async fn event_that_comes_twice_has_one_effect() {
 
 #[tokio::test]
 async fn every_sample_event_is_processed() {
-    let state = tests::state("mailer").await;
+    let state = tests::state::<Mailer>().await;
     for name in [
         "account-registered",
         "verification-requested",

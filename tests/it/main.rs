@@ -21,6 +21,7 @@ mod last_good;
 mod limits;
 mod lost_charge;
 mod mailer;
+mod migrations;
 mod offline;
 mod openapi;
 mod ops;

@@ -9,14 +9,14 @@ use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
 use shared::config::Config;
-use shared::state::AppState;
+use shared::state::{AppState, Parts};
 use tower::ServiceExt;
 
 /// Nobody listens there: the port is privileged and belongs to `discard`.
 pub(crate) const NOWHERE: &str = "http://127.0.0.1:9";
 
 /// A state whose AWS is at `endpoint`, with `variables` beside the least that is needed.
-pub(crate) fn state(endpoint: &str, variables: &[(&str, &str)]) -> AppState {
+pub(crate) fn state<P: Parts>(endpoint: &str, variables: &[(&str, &str)]) -> AppState<P> {
     let least = [
         ("STAGE", "test"),
         ("DB_HOSTS", "127.0.0.1:9"),
@@ -26,6 +26,7 @@ pub(crate) fn state(endpoint: &str, variables: &[(&str, &str)]) -> AppState {
         ("TOKEN_AUDIENCE", "shop"),
         ("CARTS_TABLE", "carts"),
         ("CONTROL_TABLE", "control"),
+        ("WARM_TARGETS", "[]"),
         ("INTENTS_TABLE", "intents"),
         ("SESSIONS_TABLE", "sessions"),
         ("LIMITS_TABLE", "limits"),
@@ -39,6 +40,7 @@ pub(crate) fn state(endpoint: &str, variables: &[(&str, &str)]) -> AppState {
         ("MEDIA_BASE_URL", "http://127.0.0.1:9/media"),
         ("SHOP_URL", "https://shop.example"),
         ("MAIL_FROM", "shop@shop.example"),
+        ("MAIL_IDENTITY", "shop.example"),
     ];
     let variables: BTreeMap<String, String> = least
         .iter()
@@ -46,7 +48,7 @@ pub(crate) fn state(endpoint: &str, variables: &[(&str, &str)]) -> AppState {
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
         .collect();
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    AppState::assemble(Config::parse(variables).unwrap(), aws(endpoint))
+    AppState::assemble(P::Config::parse(variables).unwrap(), &aws(endpoint))
 }
 
 fn aws(endpoint: &str) -> SdkConfig {

@@ -55,7 +55,7 @@ async fn readiness_with_everything_gone_is_told_check_by_check() {
     );
     let readiness: Readiness = serde_json::from_str(&text).unwrap();
     assert_eq!(readiness.status, Condition::Unhealthy);
-    assert_eq!(readiness.score, "0/6");
+    assert_eq!(readiness.score, "0/7");
     assert_eq!(readiness.schema_version, None);
     for name in [
         "database_primary",
@@ -64,6 +64,7 @@ async fn readiness_with_everything_gone_is_told_check_by_check() {
         "s3",
         "secretsmanager",
         "payments",
+        "mail",
     ] {
         let check = &readiness.checks[name];
         assert_eq!(check.status, Condition::Unhealthy, "{name}");
@@ -80,7 +81,6 @@ async fn second_endpoints_are_shown_when_there_are_any() {
     let variables = [
         ("SECRETS_SECONDARY_REGION", "eu-west-1"),
         ("SECRETS_SECONDARY_ENDPOINT_URL", NOWHERE),
-        ("MAIL_IDENTITY", "shop.example"),
         ("SMTP_HOST", "127.0.0.1"),
         ("SMTP_PORT", "9"),
     ];

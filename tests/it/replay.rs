@@ -8,7 +8,7 @@ use crate::tidy::{files_under, read};
 use axum::Router;
 use http::header::CONTENT_TYPE;
 use serde_json::Value;
-use shared::state::AppState;
+use shared::state::{AppState, Parts};
 
 const SIGNED_BY_NOBODY: u16 = 401;
 
@@ -32,8 +32,8 @@ async fn every_sample_of_ops_is_answered_as_documented() {
     replay_all("ops", ops::router).await;
 }
 
-async fn replay_all(function: &str, router: impl Fn(AppState) -> Router) {
-    let router = router(tests::state(function).await);
+async fn replay_all<P: Parts>(function: &str, router: impl Fn(AppState<P>) -> Router) {
+    let router = router(tests::state().await);
     let contract: Value = serde_json::from_str(&read("docs/openapi.json")).unwrap();
     let begin = format!("events/{function}-");
     let samples: Vec<String> = files_under("events")

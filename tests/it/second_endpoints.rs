@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use shared::domain::events::Event;
 use shared::events::handle_batch;
-use shared::state::AppState;
+use shared::state::{AppState, Auth, Mailer};
 use std::time::{Duration, Instant};
 use tests::shop::eventually;
 use tests::state::{Changed, NOWHERE, silent};
@@ -28,7 +28,7 @@ async fn post(router: &Router, path: &str, body: &Value) -> (u16, Value) {
 /// A whole sign-in by an environment that has just started: login at the database, signing keys.
 async fn cold_sign_in(secrets: &str) -> Duration {
     let changed = Changed::new().at("Secrets Manager", secrets);
-    let state = changed.state("auth").await;
+    let state = changed.state::<Auth>().await;
     let customer = Stack::running().accounts.customer;
     let body = json!({"email": customer.email, "password": customer.password});
     let started = Instant::now();
@@ -52,14 +52,14 @@ async fn cold_start_reads_its_secrets_in_the_other_region() {
 async fn without_any_region_nothing_can_be_read_and_the_answer_is_503() {
     let changed = Changed::new().at("Secrets Manager", NOWHERE);
     let changed = changed.with("SECRETS_SECONDARY_ENDPOINT_URL", NOWHERE);
-    let router = auth::router(changed.state("auth").await);
+    let router = auth::router(changed.state::<Auth>().await);
     let body = json!({"email": "ada@example.com", "password": "tr0mbone&Kelp"});
     assert_eq!(post(&router, "/auth/login", &body).await.0, 503);
 }
 
 /// A queue with the mail that a new account calls for, and the database that has the account.
 struct Registered {
-    auth: AppState,
+    auth: AppState<Auth>,
     queue: TestQueue,
     email: String,
     event_id: Uuid,
@@ -67,7 +67,7 @@ struct Registered {
 
 impl Registered {
     async fn somebody() -> Self {
-        let auth = tests::state("auth").await;
+        let auth = tests::state::<Auth>().await;
         let email = format!("{}@example.com", Uuid::new_v4().simple());
         let body = json!({"email": email, "password": "tr0mbone&Kelp", "name": "Zoë"});
         let (status, answer) = post(&auth::router(auth.clone()), "/auth/register", &body).await;
@@ -96,16 +96,16 @@ impl Registered {
         message.to_string()
     }
 
-    async fn mailer(&self, changed: Changed) -> AppState {
+    async fn mailer(&self, changed: Changed) -> AppState<Mailer> {
         let changed = changed.on_the_database_of(&self.auth);
         changed
             .with("MAIL_QUEUE_URL", &self.queue.url)
-            .state("mailer")
+            .state::<Mailer>()
             .await
     }
 
     /// Takes what is visible in the queue through the mailer; how many messages go back.
-    async fn deliver(&self, mailer: &AppState) -> usize {
+    async fn deliver(&self, mailer: &AppState<Mailer>) -> usize {
         let messages = self.queue.take().await;
         assert_eq!(messages.len(), 1);
         let handle = |envelope, event| mailer::handle(mailer.clone(), envelope, event);
@@ -197,7 +197,7 @@ async fn mail_that_is_being_sent_is_not_sent_by_another() {
         somebody.mailer(Changed::new()).await,
     );
     let batch = somebody.queue.batch(&somebody.queue.take().await);
-    let deliver = async |mailer: &AppState| {
+    let deliver = async |mailer: &AppState<Mailer>| {
         let handle = |envelope, event| mailer::handle(mailer.clone(), envelope, event);
         let response = handle_batch(&mailer.queues, batch.clone(), handle).await;
         response.batch_item_failures.len()
@@ -218,7 +218,7 @@ async fn poison_is_among_the_dead_letters_at_once_with_its_reason() {
     let queue = TestQueue::create().await;
     let mailer = Changed::new()
         .with("MAIL_QUEUE_URL", &queue.url)
-        .state("mailer")
+        .state::<Mailer>()
         .await;
     queue.send("not an event").await;
     let batch = queue.batch(&queue.take().await);

@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use shared::domain::events::{Envelope, Event};
 use shared::events::sweep;
-use shared::state::AppState;
+use shared::state::{AppState, Auth, Checkout, Products, Sweeper};
 use shared::store::outbox;
 use std::time::{Duration, Instant};
 use tests::client::Client;
@@ -91,7 +91,10 @@ async fn without_dynamodb_sign_in_works_and_sessions_do_not() {
     let customer = Stack::running().accounts.customer;
     let login = json!({"email": customer.email, "password": customer.password});
     for endpoint in [NOWHERE, &silent] {
-        let state = Changed::new().at("DynamoDB", endpoint).state("auth").await;
+        let state = Changed::new()
+            .at("DynamoDB", endpoint)
+            .state::<Auth>()
+            .await;
         let caller = Caller::new(auth::router(state), &customer).await;
         let good = Client::anonymous(&Stack::running().api_url);
         let good = good.post("/auth/login", login.clone()).await.expect(200);
@@ -125,7 +128,7 @@ async fn without_dynamodb_lines_can_be_bought_and_carts_are_refused() {
     for endpoint in [NOWHERE, &silent] {
         let state = Changed::new()
             .at("DynamoDB", endpoint)
-            .state("checkout")
+            .state::<Checkout>()
             .await;
         let customer = Stack::running().accounts.customer;
         let caller = Caller::new(checkout::router(state), &customer).await;
@@ -163,7 +166,7 @@ async fn without_sqs_an_order_is_placed_as_fast_and_its_events_wait() {
     let sku = shop.product(1000, 10).await;
     let customer = Stack::running().accounts.customer;
     for endpoint in [NOWHERE, &silent] {
-        let state = Changed::new().at("SQS", endpoint).state("checkout").await;
+        let state = Changed::new().at("SQS", endpoint).state::<Checkout>().await;
         let caller = Caller::new(checkout::router(state.clone()), &customer).await;
         // The first order pays for connections.
         for limit in [Duration::from_secs(4), Duration::from_millis(1_500)] {
@@ -186,7 +189,7 @@ async fn without_sqs_an_order_is_placed_as_fast_and_its_events_wait() {
 }
 
 /// Adds events about an aggregate, as if somebody had committed them a minute ago.
-async fn add(state: &AppState, aggregate: Uuid, events: &[Event]) {
+async fn add(state: &AppState<Sweeper>, aggregate: Uuid, events: &[Event]) {
     let mut tx = state.database.begin().await.unwrap();
     for event in events {
         outbox::add(&mut tx, aggregate, event).await.unwrap();
@@ -222,11 +225,11 @@ fn named(events: &[(&str, i64)]) -> Vec<(String, i64)> {
 
 #[tokio::test]
 async fn events_that_waited_for_sqs_arrive_in_order_and_numbered_without_gaps_in_each_queue() {
-    let gone = tests::state("sweeper").await;
+    let gone = tests::state::<Sweeper>().await;
     let gone = Changed::new()
         .on_the_database_of(&gone)
         .at("SQS", NOWHERE)
-        .state("sweeper")
+        .state::<Sweeper>()
         .await;
     let order_id = Uuid::now_v7();
     let (due, paid) = (
@@ -241,7 +244,7 @@ async fn events_that_waited_for_sqs_arrive_in_order_and_numbered_without_gaps_in
         .on_the_database_of(&gone)
         .with("ORDERS_QUEUE_URL", &orders.url)
         .with("MAIL_QUEUE_URL", &mail.url)
-        .state("sweeper")
+        .state::<Sweeper>()
         .await;
     assert_eq!(sweep(&back).await.unwrap(), 4);
     assert_eq!(sweep(&back).await.unwrap(), 0);
@@ -258,7 +261,7 @@ async fn events_that_waited_for_sqs_arrive_in_order_and_numbered_without_gaps_in
 #[tokio::test]
 async fn queue_that_refuses_an_event_keeps_no_other_queue_and_no_other_aggregate_waiting() {
     let orders = TestQueue::create().await;
-    let own = tests::state("sweeper").await;
+    let own = tests::state::<Sweeper>().await;
     let state = Changed::new()
         .on_the_database_of(&own)
         .with("ORDERS_QUEUE_URL", &orders.url)
@@ -266,7 +269,7 @@ async fn queue_that_refuses_an_event_keeps_no_other_queue_and_no_other_aggregate
             "MAIL_QUEUE_URL",
             &format!("{}-that-is-not-there", orders.url),
         )
-        .state("sweeper")
+        .state::<Sweeper>()
         .await;
     let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
     for order_id in [one, other] {
@@ -283,7 +286,7 @@ async fn queue_that_refuses_an_event_keeps_no_other_queue_and_no_other_aggregate
 
 #[tokio::test]
 async fn number_given_by_the_release_before_is_never_given_again() {
-    let state = tests::state("sweeper").await;
+    let state = tests::state::<Sweeper>().await;
     let order_id = Uuid::now_v7();
     let due = Event::PaymentDue { order_id };
     add(
@@ -348,7 +351,7 @@ async fn without_s3_an_upload_is_refused_and_the_catalogue_is_unchanged() {
         .unwrap()
         .to_owned();
     for endpoint in [NOWHERE, &silent] {
-        let state = Changed::new().at("S3", endpoint).state("products").await;
+        let state = Changed::new().at("S3", endpoint).state::<Products>().await;
         let caller = Caller::new(products::router(state), &seller).await;
         for (path, body) in [
             (format!("/products/{id}/images"), &image),

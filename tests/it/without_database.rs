@@ -1,5 +1,6 @@
 //! Browsing while no database node answers.
 
+use shared::state::Products;
 use std::time::{Duration, Instant};
 
 use axum::Router;
@@ -22,7 +23,7 @@ async fn without_database() -> Router {
     products::router(
         tests::state::Changed::new()
             .with("DB_HOSTS", NOWHERE)
-            .state("products")
+            .state::<Products>()
             .await,
     )
 }
@@ -201,7 +202,7 @@ async fn two_thousand_readers_after_a_flush_cause_a_handful_of_database_reads() 
     const READERS: usize = 2_000;
     let database = TestDatabase::create().await;
     one_product(database.pool()).await;
-    let state = tests::state_on("products", &database).await;
+    let state = tests::state_on::<Products>(&database).await;
     let router = products::router(state.clone());
     assert_eq!(
         get(&router, "/products/mug").await.header("x-cache"),

@@ -105,9 +105,8 @@ async fn create_database(stack: &Stack, writer: Node) -> Result<()> {
             .fetch_one(&mut connection)
             .await?;
     if !known {
-        connection
-            .execute(format!("create database {}", name(DATABASE)).as_str())
-            .await?;
+        let statement = format!("create database {}", name(DATABASE));
+        unless_made(connection.execute(statement.as_str()).await.map(drop))?;
     }
     connection.close().await?;
     Ok(())
@@ -123,9 +122,8 @@ async fn create_roles(stack: &Stack, connection: &mut PgConnection) -> Result<()
     for function in project::database_functions(stack)? {
         let role = project::role_of(&function);
         if !role_exists(connection, &role).await? {
-            connection
-                .execute(format!("create role {} nologin", name(&role)).as_str())
-                .await?;
+            let statement = format!("create role {} nologin", name(&role));
+            unless_made(connection.execute(statement.as_str()).await.map(drop))?;
         }
         for login in [format!("{role}_a"), format!("{role}_b")] {
             create_login(connection, &role, &login).await?;
@@ -145,8 +143,22 @@ async fn create_login(connection: &mut PgConnection, role: &str, login: &str) ->
         name(role),
         text(&postgres::password())
     );
-    connection.execute(statement.as_str()).await?;
-    Ok(())
+    unless_made(connection.execute(statement.as_str()).await.map(drop))
+}
+
+/// Somebody else who migrates may have made it since it was looked for. The migrations themselves
+/// have a lock.
+fn unless_made(outcome: Result<(), sqlx::Error>) -> Result<()> {
+    // duplicate_database, duplicate_object, unique_violation: the last when both were at it.
+    const MADE: [&str; 3] = ["42P04", "42710", "23505"];
+    match outcome {
+        Err(sqlx::Error::Database(error))
+            if error.code().is_some_and(|code| MADE.contains(&&*code)) =>
+        {
+            Ok(())
+        }
+        outcome => Ok(outcome?),
+    }
 }
 
 async fn role_exists(connection: &mut PgConnection, role: &str) -> Result<bool> {

@@ -1,6 +1,5 @@
 //! Deploys `template.yaml`, the one that production uses, to the emulator.
 
-use super::budget::parameter_default;
 use super::build;
 use super::services::API_ID_FILE;
 use crate::emulator;
@@ -11,6 +10,7 @@ use clap::ValueEnum;
 use local::faults::Dependency;
 use local::postgres::DATABASE;
 use local::stack::{STAGE, write_private};
+use local::template::{TEMPLATE, Template};
 use local::{Port, Stack, aws, process};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -143,11 +143,14 @@ fn note_api(stack: &Stack, present: &Deployment) -> Result<()> {
 }
 
 /// A parameter of the template and its value.
-type Parameter = (&'static str, String);
+pub(crate) type Parameter = (&'static str, String);
 
 /// What is different locally. Everything else is the template's default. The functions reach what
 /// they depend on by way of the fault proxy, and browsers the bucket itself.
-fn parameters(stack: &Stack, limits: Limits) -> Result<Vec<Parameter>> {
+///
+/// # Errors
+/// The template cannot be read.
+pub(crate) fn parameters(stack: &Stack, limits: Limits) -> Result<Vec<Parameter>> {
     let hosts = [
         Dependency::DatabasePrimary,
         Dependency::DatabaseReplica,
@@ -196,12 +199,12 @@ fn parameters(stack: &Stack, limits: Limits) -> Result<Vec<Parameter>> {
         ),
         ("SmtpSignIn", "false".into()),
     ];
-    let text = fs::read_to_string(template(stack)).context("template.yaml is missing.")?;
+    let template = Template::of(stack.root())?;
     for name in ["LimitPerUser", "LimitPerAddress"] {
         // Without a value, the one of the deployment before would be used again.
         let value = match limits {
             Limits::Local => LOCAL_LIMIT.to_string(),
-            Limits::Production => parameter_default(&text, name)?.to_owned(),
+            Limits::Production => template.default_of(name)?.to_owned(),
         };
         parameters.push((name, value));
     }
@@ -234,7 +237,7 @@ fn fingerprint(stack: &Stack, parameters: &[Parameter]) -> Result<String> {
 }
 
 fn template(stack: &Stack) -> PathBuf {
-    stack.root().join("template.yaml")
+    stack.root().join(TEMPLATE)
 }
 
 fn packaged(stack: &Stack) -> PathBuf {

@@ -4,12 +4,13 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::domain::accounts::{Name, Role};
 use shared::http::{ApiError, Json, Kind, Problem, User};
-use shared::state::AppState;
 use shared::store::accounts::{self, Account};
 use shared::store::database;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use crate::AppState;
 
 /// An account, as its owner sees it.
 #[derive(Serialize, ToSchema)]

@@ -6,8 +6,9 @@ use http::{HeaderName, HeaderValue};
 use serde::Serialize;
 use shared::http::{ApiError, Json, Problem};
 use shared::providers::signing::PublicKey;
-use shared::state::AppState;
 use utoipa::ToSchema;
+
+use crate::AppState;
 
 /// A set of public keys (RFC 7517).
 #[derive(Serialize, ToSchema)]

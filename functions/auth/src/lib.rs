@@ -10,9 +10,12 @@ mod verification;
 
 use axum::Router;
 use shared::http::{self, BASE_PATH};
-use shared::state::AppState;
+use shared::state::Auth;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+/// What this function has at hand.
+pub type AppState = shared::state::AppState<Auth>;
 
 /// Every route, with its documentation.
 pub fn routes() -> OpenApiRouter<AppState> {

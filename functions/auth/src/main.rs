@@ -3,6 +3,6 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let state = shared::state::start().await?;
+    let state: auth::AppState = shared::state::start().await?;
     shared::http::serve(auth::router(state.clone()), state).await
 }

@@ -11,11 +11,12 @@ use shared::domain::money::Currency;
 use shared::events;
 use shared::http::{ApiError, Json, Problem};
 use shared::providers::passwords;
-use shared::state::AppState;
 use shared::store::accounts::{self, NewAccount};
 use shared::store::{PgConnection, StoreError, database, outbox};
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use crate::AppState;
 
 /// Somebody who wants an account.
 #[derive(Deserialize, ToSchema)]
@@ -88,7 +89,7 @@ pub(crate) async fn register(
 
 async fn store(state: &AppState, account: &NewAccount<'_>) -> Result<Uuid, StoreError> {
     let mut tx = state.database.begin().await?;
-    let currency = state.config.shop.currency;
+    let currency = state.config.currency;
     let user_id = database::within(insert(&mut tx, account, currency)).await?;
     database::commit(tx).await?;
     Ok(user_id)

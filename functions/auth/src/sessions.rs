@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use shared::domain::accounts::{Email, Password};
 use shared::domain::sessions::{Family, RefreshToken};
 use shared::http::{ApiError, ClientNetwork, Json, Page, PageQuery, Path, Problem, Query, User};
-use shared::state::AppState;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::AppState;
 use crate::sign_in::{self, Refreshed, SignedIn};
 
 /// Credentials.

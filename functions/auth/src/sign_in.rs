@@ -9,11 +9,12 @@ use shared::dynamo::DynamoError;
 use shared::http::{ApiError, Kind, too_many};
 use shared::providers::passwords;
 use shared::providers::signing::{Subject, TOKEN_SECONDS};
-use shared::state::AppState;
 use shared::store::StoreError;
 use shared::store::accounts::{self, Account};
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use crate::AppState;
 
 /// Two tokens, and whose they are.
 #[derive(Serialize, ToSchema)]
@@ -128,7 +129,7 @@ pub(crate) async fn refresh(
     state: &AppState,
     presented: &RefreshToken,
 ) -> Result<(Refreshed, Option<&'static str>), ApiError> {
-    let key = &state.config.secrets.session_key;
+    let key = &state.config.session_key;
     let successor = presented.successor(&state.secrets.session_key(key).await?);
     for _ in 0..ROUNDS_MAX {
         let family = state.sessions.family(presented).await?;

@@ -9,10 +9,10 @@ use shared::domain::secrets::Opaque;
 use shared::events;
 use shared::http::{ApiError, Json, Problem};
 use shared::resilience::policies::ACCOUNT_LOOKUP_FLOOR;
-use shared::state::AppState;
 use shared::store::{StoreError, accounts, database, outbox};
 use utoipa::ToSchema;
 
+use crate::AppState;
 use crate::registration::VerificationSent;
 
 /// The token out of a verification mail.

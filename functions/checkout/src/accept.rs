@@ -12,10 +12,10 @@ use shared::events;
 use shared::http::idempotency::Answer;
 use shared::http::{ApiError, Kind};
 use shared::operations::place_order::{expect, price_lines};
-use shared::state::AppState;
 use shared::store::idempotency::Scope;
 use shared::store::last_good::LastGoodError;
 
+use crate::AppState;
 use crate::body::PlaceOrder;
 use crate::place::Cart;
 
@@ -103,12 +103,7 @@ async fn price(state: &AppState, body: &PlaceOrder, lines: &Lines) -> Result<Pri
     let rates = rates.map_err(unpriced)?;
     let rates = rates.ok_or_else(|| ApiError::unavailable("no rates were ever kept"))?;
     let offers = offers.map_err(unpriced)?;
-    Ok(price_lines(
-        lines,
-        offers,
-        &rates,
-        state.config.shop.currency,
-    )?)
+    Ok(price_lines(lines, offers, &rates, state.currency)?)
 }
 
 fn unpriced(error: LastGoodError) -> ApiError {

@@ -9,8 +9,9 @@ use shared::domain::money::{Currency, Money};
 use shared::domain::order::PaymentMethodKind;
 use shared::domain::payment::{Means, holds_card_number};
 use shared::http::ApiError;
-use shared::state::AppState;
 use uuid::Uuid;
+
+use crate::AppState;
 
 /// An order to be placed: either a cart or lines.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]

@@ -8,10 +8,10 @@ use shared::domain::flags::Flag;
 use shared::dynamo::DynamoError;
 use shared::dynamo::carts::StoredLine;
 use shared::http::{Anyone, ApiError, Json, Kind, Path, Problem, User};
-use shared::state::AppState;
 use shared::store::reservations;
 use uuid::Uuid;
 
+use crate::AppState;
 use crate::carts::{CHANGES_MAX, CartView, refuse_too_many, view, visible};
 
 /// How many of a SKU.
@@ -88,7 +88,7 @@ async fn change(
         apply(&mut lines);
         refuse_too_many(&lines)?;
         let cart = cart.changed(lines);
-        match state.tables.put_cart(&cart).await {
+        match state.carts.put_cart(&cart).await {
             Ok(()) => return Ok(Json(view(state, cart).await?)),
             Err(DynamoError::ConditionFailed) => {}
             Err(error) => return Err(error.into()),

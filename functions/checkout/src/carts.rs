@@ -12,9 +12,10 @@ use shared::domain::pricing::{self, Totals};
 use shared::dynamo::DynamoError;
 use shared::dynamo::carts::{StoredCart, StoredLine};
 use shared::http::{Anyone, ApiError, BASE_PATH, Json, Kind, Path, Problem, User};
-use shared::state::AppState;
 use shared::store::{rates, reservations};
 use uuid::Uuid;
+
+use crate::AppState;
 
 /// How often a change is tried again when somebody else changed the cart meanwhile.
 pub(crate) const CHANGES_MAX: usize = 5;
@@ -62,7 +63,7 @@ pub(crate) async fn post_cart(
 ) -> Result<Response, ApiError> {
     state.flags.require(Flag::Carts).await?;
     let cart = StoredCart::empty(user.map(|user| user.id()));
-    match state.tables.put_cart(&cart).await {
+    match state.carts.put_cart(&cart).await {
         // The id is new, so a write that finds it is a repeat of our own.
         Ok(()) | Err(DynamoError::ConditionFailed) => {}
         Err(error) => return Err(error.into()),
@@ -102,7 +103,7 @@ pub(crate) async fn delete_cart(
     Path(id): Path<Uuid>,
 ) -> Result<StatusCode, ApiError> {
     visible(&state, user.as_ref(), id).await?;
-    state.tables.delete_cart(id, None).await?;
+    state.carts.delete_cart(id, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -125,7 +126,7 @@ pub(crate) async fn post_merge(
     for _ in 0..CHANGES_MAX {
         let into = visible(&state, Some(&user), body.into).await?;
         let from = state
-            .tables
+            .carts
             .cart(id)
             .await?
             .filter(|cart| may_use(cart, Some(&user)));
@@ -137,7 +138,7 @@ pub(crate) async fn post_merge(
         }
         let lines = merged_lines(&into, &from)?;
         let into = into.changed(lines);
-        match state.tables.merge_carts(&from, &into).await {
+        match state.carts.merge_carts(&from, &into).await {
             Ok(()) => return Ok(Json(view(&state, into).await?)),
             Err(DynamoError::ConditionFailed) => {}
             Err(error) => return Err(error.into()),
@@ -174,7 +175,7 @@ pub(crate) async fn visible(
     user: Option<&User>,
     id: Uuid,
 ) -> Result<StoredCart, ApiError> {
-    let cart = state.tables.cart(id).await?;
+    let cart = state.carts.cart(id).await?;
     cart.filter(|cart| may_use(cart, user) && cart.merged_into.is_none())
         .ok_or_else(ApiError::not_found)
 }
@@ -191,14 +192,14 @@ pub(crate) async fn view(state: &AppState, cart: StoredCart) -> Result<CartView,
         .iter()
         .map(|line| line.sku.to_string())
         .collect::<Vec<_>>();
-    let country = state.config.shop.country;
+    let country = state.config.country;
     let read = state.database.read(|pool| async move {
         let offers = reservations::offers(&pool, skus).await?;
         Ok((offers, rates::of_country(&pool, country.as_str()).await?))
     });
     let (offers, rates) = read.await?;
     let rates = rates.ok_or_else(|| ApiError::internal("the rate tables are empty"))?;
-    let currency = state.config.shop.currency;
+    let currency = state.currency;
     let lines: Vec<_> = cart
         .lines
         .iter()

@@ -10,12 +10,12 @@ use shared::domain::order::{FulfilmentLine, Order, OrderError, OrderStatus};
 use shared::events;
 use shared::http::idempotency::{Answer, answer_before, fingerprint};
 use shared::http::{ApiError, Json, Path, Problem, Seller};
-use shared::state::AppState;
 use shared::store::fulfilments::{self, NewFulfilment};
 use shared::store::idempotency::{self, Scope};
 use shared::store::{PgConnection, database, orders, outbox};
 use uuid::Uuid;
 
+use crate::AppState;
 use crate::orders::seller_audience;
 
 /// A shipment to be recorded.

@@ -18,9 +18,12 @@ mod webhooks;
 
 use axum::Router;
 use shared::http::{self, BASE_PATH};
-use shared::state::AppState;
+use shared::state::Checkout;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+/// What this function has at hand.
+pub type AppState = shared::state::AppState<Checkout>;
 
 /// Every route, with its documentation.
 pub fn routes() -> OpenApiRouter<AppState> {

@@ -8,10 +8,10 @@ use shared::domain::order::Order;
 use shared::http::{ApiError, Json, Kind, Page, PageQuery, Path, Problem, Query, User};
 use shared::operations::cancel_order::cancel_order;
 use shared::operations::finish_intent::cancel_intent;
-use shared::state::AppState;
 use shared::store::orders::{self, Audience, Position};
 use uuid::Uuid;
 
+use crate::AppState;
 use crate::accept::DATABASE;
 use crate::waiting::{self, Found};
 

@@ -12,13 +12,13 @@ use shared::http::{ApiError, Json, Path, Problem, User};
 use shared::operations::place_order::Tender;
 use shared::operations::record_payment::{Finding, Hears};
 use shared::operations::settle_payment::record;
-use shared::state::AppState;
 use shared::store::idempotency::{self, Scope};
 use shared::store::orders::{self, Audience};
 use shared::store::payments::{self, Attempt, AttemptState, Happened, NewAttempt, Settled};
 use shared::store::{PgConnection, database};
 use uuid::Uuid;
 
+use crate::AppState;
 use crate::body::{PaymentBody, refuse_card_numbers};
 use crate::place::{Begun, begin_payment, charge_and_finish};
 

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use shared::domain::ids;
 use shared::http::{ApiError, Json, Kind, Page, PageQuery, Path, Problem, Query, User};
 use shared::providers::payments::PaymentError;
-use shared::state::AppState;
 use shared::store::database;
 use shared::store::payment_methods::{self, PaymentMethod};
 use uuid::Uuid;
 
+use crate::AppState;
 use crate::body::{check_token, refuse_card_numbers};
 
 /// A card to be saved.

@@ -16,7 +16,6 @@ use shared::operations::finish_intent::ROUTE;
 use shared::operations::place_order::{Request, Terms, place_order};
 use shared::operations::record_payment::{Finding, Hears, record_payment};
 use shared::operations::settle_payment::{self, charge, find_out};
-use shared::state::AppState;
 use shared::store::PgConnection;
 use shared::store::database::{self, Tx};
 use shared::store::idempotency::{self, Scope};
@@ -25,6 +24,7 @@ use shared::store::payments::{self, Attempt, AttemptState};
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
+use crate::AppState;
 use crate::accept;
 use crate::body::PlaceOrder;
 
@@ -48,7 +48,7 @@ pub(crate) async fn post_checkout(
     key: IdempotencyKey,
     Json(body): Json<PlaceOrder>,
 ) -> Result<Answer, ApiError> {
-    body.check(state.config.shop.currency)?;
+    body.check(state.currency)?;
     let scope = Scope {
         caller: user.id(),
         route: ROUTE,
@@ -138,7 +138,7 @@ impl Cart {
 
 /// Removes an ordered cart, unless it was changed meanwhile. Only tidiness.
 async fn clear_cart(state: &AppState, cart: CartVersion) {
-    if let Err(error) = state.tables.delete_cart(cart.id, Some(cart.version)).await {
+    if let Err(error) = state.carts.delete_cart(cart.id, Some(cart.version)).await {
         tracing::warn!(error = %error, "an ordered cart is left");
     }
 }
@@ -186,7 +186,7 @@ async fn begin_order(
             },
             address: &body.shipping_address,
             means: &body.payment.means(),
-            currency: state.config.shop.currency,
+            currency: state.currency,
         };
         placed = place_order(&mut tx, &request).await?;
     }

@@ -10,12 +10,13 @@ use shared::domain::events::{Event, RATES};
 use shared::domain::money::{Currency, Money};
 use shared::events;
 use shared::http::{Admin, ApiError, Json, Problem};
-use shared::state::AppState;
 use shared::store::audit::{self, Entry};
 use shared::store::database::{self, Tx};
 use shared::store::outbox;
 use shared::store::rates::{self, ShippingRow, TaxRow};
 use uuid::Uuid;
+
+use crate::AppState;
 
 /// Stands for every country without a rate of its own.
 const EVERYWHERE: &str = "**";
@@ -69,7 +70,7 @@ pub(crate) async fn get_shipping_rates(
         .database
         .read_own(|pool| async move { rates::all_shipping(&pool).await })
         .await?;
-    let currency = state.config.shop.currency;
+    let currency = state.currency;
     let body = |row: ShippingRow| ShippingRateBody {
         country: row.country,
         amount: Money::new(row.amount_minor, currency),
@@ -95,13 +96,13 @@ pub(crate) async fn put_shipping_rates(
         check_amount(
             &format!("/items/{index}/amount"),
             rate.amount,
-            state.config.shop.currency,
+            state.currency,
         )?;
         if let Some(free_from) = rate.free_from {
             check_amount(
                 &format!("/items/{index}/free_from"),
                 free_from,
-                state.config.shop.currency,
+                state.currency,
             )?;
         }
     }

@@ -13,12 +13,13 @@ use shared::events;
 use shared::http::idempotency::{Answer, answer_before, fingerprint};
 use shared::http::{Admin, ApiError, Json, Path, Problem};
 use shared::operations::refund_order;
-use shared::state::AppState;
 use shared::store::audit::{self, Entry};
 use shared::store::idempotency::{self, Scope};
 use shared::store::refunds::{self, NewRefund, RefundState};
 use shared::store::{database, orders};
 use uuid::Uuid;
+
+use crate::AppState;
 
 /// A refund to be made.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
@@ -62,7 +63,7 @@ pub(crate) async fn post_refund(
     key: IdempotencyKey,
     Json(body): Json<RefundBody>,
 ) -> Result<Answer, ApiError> {
-    check(&body, state.config.shop.currency)?;
+    check(&body, state.currency)?;
     state.flags.require(Flag::Refunds).await?;
     let fingerprint = fingerprint(&id.to_string(), &body)?;
     let scope = Scope {
@@ -139,7 +140,7 @@ async fn answer(state: &AppState, scope: &Scope<'_>, refund_id: Uuid) -> Result<
     let view = RefundView {
         id: refund.id,
         order_id: refund.order_id,
-        amount: Money::new(refund.amount_minor, state.config.shop.currency),
+        amount: Money::new(refund.amount_minor, state.currency),
         reason: refund.reason,
         status: refund.state,
     };

@@ -9,11 +9,11 @@ use shared::domain::intent::{IntentState, OrderIntent};
 use shared::domain::order::Order;
 use shared::dynamo::DynamoError;
 use shared::http::ApiError;
-use shared::state::AppState;
 use shared::store::orders::{self, Audience, Position};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::AppState;
 use crate::accept::DATABASE;
 
 /// What was found, and the headers that say what was missing.

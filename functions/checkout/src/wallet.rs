@@ -9,13 +9,14 @@ use shared::domain::idempotency::IdempotencyKey;
 use shared::domain::money::{Currency, Money};
 use shared::http::idempotency::{Answer, answer_before, fingerprint};
 use shared::http::{Admin, ApiError, Json, Page, PageQuery, Path, Problem, Query, User};
-use shared::state::AppState;
 use shared::store::audit::{self, Entry};
 use shared::store::database;
 use shared::store::idempotency::{self, Scope};
 use shared::store::wallets::{self, Added, EntryKind, NewEntry};
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+use crate::AppState;
 
 /// The most that one credit may give, in minor units.
 const CREDIT_MAX_MINOR: i64 = 99_999_999;
@@ -130,7 +131,7 @@ pub(crate) async fn post_credit(
     key: IdempotencyKey,
     Json(body): Json<CreditBody>,
 ) -> Result<Answer, ApiError> {
-    check(&body, state.config.shop.currency)?;
+    check(&body, state.currency)?;
     state.flags.require(Flag::Wallet).await?;
     let fingerprint = fingerprint(&user_id.to_string(), &body)?;
     let scope = Scope {

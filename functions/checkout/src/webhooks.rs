@@ -10,9 +10,10 @@ use shared::domain::ids;
 use shared::events;
 use shared::http::{ApiError, Json, Kind, Problem};
 use shared::providers::payments::InvalidWebhook;
-use shared::state::AppState;
 use shared::store::{database, outbox, webhooks};
 use uuid::Uuid;
+
+use crate::AppState;
 
 /// The largest webhook that is taken, in bytes.
 const BODY_LIMIT_BYTES: usize = 1024 * 1024;

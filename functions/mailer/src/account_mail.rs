@@ -54,8 +54,6 @@ pub(crate) fn root(shop: &ShopConfig) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use shared::domain::money::Currency;
-
     use super::*;
 
     #[test]
@@ -63,9 +61,6 @@ mod tests {
         let shop = ShopConfig {
             name: "Holdfast".into(),
             url: "https://shop.example/".into(),
-            currency: Currency::try_from("EUR").unwrap(),
-            country: "DE".try_into().unwrap(),
-            mail_from: "orders@shop.example".into(),
         };
         let to = Recipient {
             email: "ada@example.com".into(),

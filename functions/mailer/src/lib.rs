@@ -14,11 +14,14 @@ use shared::events::Failure;
 use shared::providers::mail::{Letter, MailError};
 use shared::resilience::CallError;
 use shared::resilience::policies::MAIL_LEASE;
-use shared::state::AppState;
+use shared::state::Mailer;
 use shared::store::database::{self, Tx};
 use shared::store::order_mail::{self as orders, OrderMail, OrderMailLine};
 use shared::store::{StoreError, accounts, outbox};
 use uuid::Uuid;
+
+/// What this function has at hand.
+pub type AppState = shared::state::AppState<Mailer>;
 
 /// This function's name in the inbox.
 const CONSUMER: &str = "mailer";

@@ -284,9 +284,6 @@ mod tests {
         ShopConfig {
             name: "Holdfast".into(),
             url: "https://shop.example/".into(),
-            currency: Currency::try_from("EUR").unwrap(),
-            country: "DE".try_into().unwrap(),
-            mail_from: "orders@shop.example".into(),
         }
     }
 

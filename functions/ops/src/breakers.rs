@@ -8,11 +8,11 @@ use shared::dynamo::control::Change;
 use shared::http::{Admin, ApiError, Json, Page, Path, Problem};
 use shared::resilience::policies::DEPENDENCIES;
 use shared::resilience::{Dependency, Forced, breaker};
-use shared::state::AppState;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::AppState;
 use crate::switches::{Done, change, recorded};
 
 /// A breaker. `payments` is one for all environments; of the others this is `ops`' own.

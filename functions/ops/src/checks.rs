@@ -6,7 +6,6 @@ use std::time::Duration;
 use shared::providers::probes::ProbeError;
 use shared::resilience::Dependency;
 use shared::store::database::Node;
-use shared::store::migrations;
 
 use crate::breakers::state_of;
 use crate::readiness::{Check, Condition};
@@ -56,13 +55,10 @@ pub(crate) fn no_login(latency: Duration) -> BTreeMap<String, Check> {
 
 /// Gives each node its seat by what it says, not by what it was configured as:
 /// the writer is primary, the others are replica and fallback in their order.
-pub(crate) fn seats(mut nodes: Vec<Node>, schema: Option<i64>) -> BTreeMap<String, Check> {
+pub(crate) fn seats(mut nodes: Vec<Node>) -> BTreeMap<String, Check> {
     let slowest = nodes.iter().map(|node| node.latency).max();
     let check = match writer(&nodes) {
-        Some(index) => with_schema(
-            primary(Condition::Healthy, nodes.remove(index).latency),
-            schema,
-        ),
+        Some(index) => written_to(&nodes.remove(index)),
         None => {
             // A silent node is the likeliest to have been the writer.
             let silent = nodes.iter().position(|node| node.role.is_err());
@@ -94,18 +90,21 @@ fn writer(nodes: &[Node]) -> Option<usize> {
     writable.max().map(|(_, index)| usize::MAX - index)
 }
 
-fn with_schema(check: Check, schema: Option<i64>) -> Check {
-    let needed = migrations::built_for();
-    let degraded = Check {
-        status: Condition::Degraded,
-        ..check.clone()
-    };
-    match schema {
-        Some(applied) if applied >= needed => check,
-        Some(applied) => degraded.detail(format!(
-            "migrations are pending: the schema is at {applied}, this release needs {needed}"
-        )),
-        None => degraded.detail("the schema's version is not known"),
+/// The writer is of use only with the schema that this release writes to.
+fn written_to(writer: &Node) -> Check {
+    match writer.role.as_ref().map(|role| role.check_schema()) {
+        Ok(Err(pending)) => primary(Condition::Unhealthy, writer.latency)
+            .detail(format!("{pending}; nothing is written until then")),
+        _ => primary(Condition::Healthy, writer.latency),
+    }
+}
+
+/// The newest migration that the writer has; without one, that any node has.
+pub(crate) fn schema(nodes: &[Node]) -> Option<i64> {
+    let of = |node: &Node| node.role.as_ref().ok().map(|role| role.schema);
+    match writer(nodes) {
+        Some(writer) => of(&nodes[writer]),
+        None => nodes.iter().filter_map(of).max(),
     }
 }
 
@@ -124,6 +123,7 @@ fn reader(node: &Node) -> Check {
 mod tests {
     use shared::config::DatabaseHost;
     use shared::store::database::{NodeError, Role};
+    use shared::store::migrations;
 
     use super::*;
 
@@ -137,14 +137,19 @@ mod tests {
     }
 
     fn writer_on(timeline: i32) -> Result<Role, NodeError> {
-        let writable = true;
-        Ok(Role { writable, timeline })
+        let (writable, schema) = (true, migrations::built_for());
+        Ok(Role {
+            writable,
+            timeline,
+            schema,
+        })
     }
 
     fn reader() -> Result<Role, NodeError> {
         Ok(Role {
             writable: false,
             timeline: 0,
+            schema: migrations::built_for(),
         })
     }
 
@@ -155,10 +160,6 @@ mod tests {
             .collect()
     }
 
-    fn current() -> Option<i64> {
-        Some(migrations::built_for())
-    }
-
     #[test]
     fn seats_follow_roles_and_not_the_configuration() {
         let nodes = vec![
@@ -166,7 +167,7 @@ mod tests {
             node(2, reader()),
             node(3, writer_on(2)),
         ];
-        let checks = seats(nodes, current());
+        let checks = seats(nodes);
         assert_eq!(
             statuses(&checks),
             [
@@ -184,10 +185,7 @@ mod tests {
 
     #[test]
     fn old_primary_that_woke_is_never_the_primary() {
-        let checks = seats(
-            vec![node(1, writer_on(1)), node(2, writer_on(2))],
-            current(),
-        );
+        let checks = seats(vec![node(1, writer_on(1)), node(2, writer_on(2))]);
         assert_eq!(checks[PRIMARY].latency_ms, 2.0);
         assert_eq!(checks["database_replica"].status, Condition::Degraded);
     }
@@ -196,24 +194,34 @@ mod tests {
     fn without_a_writer_the_silent_node_has_the_seat() {
         let nodes = vec![node(1, reader()), node(2, Err(NodeError::Silent))];
         assert_eq!(
-            statuses(&seats(nodes, current())),
+            statuses(&seats(nodes)),
             [
                 (PRIMARY, Condition::Unhealthy),
                 ("database_replica", Condition::Healthy)
             ]
         );
-        let all_read_only = seats(vec![node(1, reader())], current());
+        let all_read_only = seats(vec![node(1, reader())]);
         assert_eq!(all_read_only[PRIMARY].status, Condition::Unhealthy);
         assert_eq!(all_read_only.len(), 2);
     }
 
     #[test]
-    fn pending_migrations_are_noted() {
-        let behind = migrations::built_for() - 1;
-        let checks = seats(vec![node(1, writer_on(1))], Some(behind));
-        assert_eq!(checks[PRIMARY].status, Condition::Degraded);
-        let detail = checks[PRIMARY].detail.as_deref().unwrap();
-        assert!(detail.contains(&format!("at {behind}")), "{detail}");
+    fn pending_migrations_keep_the_shop_from_selling_and_say_which() {
+        let needed = migrations::built_for();
+        let at = |schema| {
+            let role = writer_on(1).map(|role| Role { schema, ..role });
+            vec![node(1, role), node(2, reader())]
+        };
+        let behind = needed - 1;
+        assert_eq!(schema(&at(behind)), Some(behind));
+        let check = &seats(at(behind))[PRIMARY];
+        assert_eq!(check.status, Condition::Unhealthy);
+        let words = format!("the schema is at {behind}, this release needs {needed}");
+        let detail = check.detail.as_deref().unwrap();
+        assert!(detail.contains(&words), "{detail}");
+        // What an expand migration adds is nothing to the release before it.
+        let newer = &seats(at(needed + 1))[PRIMARY];
+        assert_eq!(newer.status, Condition::Healthy);
     }
 
     #[test]

@@ -7,11 +7,11 @@ use serde_json::json;
 use shared::domain::flags::Flag;
 use shared::dynamo::flags::StoredFlag;
 use shared::http::{Admin, ApiError, Json, Page, Path, Problem};
-use shared::state::AppState;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::AppState;
 use crate::switches::{Done, change, recorded};
 
 /// A kill switch. What nobody has ever switched is on.

@@ -5,9 +5,9 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use shared::http::{Json, Problem};
 use shared::resilience::policies::READINESS_RETRY_AFTER;
-use shared::state::AppState;
 use utoipa::ToSchema;
 
+use crate::AppState;
 use crate::readiness::{self, Condition, Readiness};
 
 /// The function runs.

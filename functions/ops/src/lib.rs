@@ -13,9 +13,12 @@ mod switches;
 use axum::Router;
 use axum::routing::get;
 use shared::http::{self, BASE_PATH};
-use shared::state::AppState;
+use shared::state::Ops;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+/// What this function has at hand.
+pub type AppState = shared::state::AppState<Ops>;
 
 pub use health::Health;
 pub use readiness::{Check, Condition, Readiness};

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 use shared::clock;
 use shared::providers::probes::{ProbeError, Probes};
 use shared::resilience::{Dependency, SharedState};
-use shared::state::AppState;
 use shared::store::migrations;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::checks::{PRIMARY, no_login, outside, seats};
+use crate::AppState;
+use crate::checks::{PRIMARY, no_login, outside, schema, seats};
 
 /// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -39,6 +39,10 @@ pub struct Readiness {
     /// The newest migration that the database has; null when no node could tell.
     #[schema(example = 7)]
     pub schema_version: Option<i64>,
+    /// The newest migration that this release knows. While the database has only older ones, it is
+    /// read and not written to.
+    #[schema(example = 7)]
+    pub schema_wanted: i64,
     /// When this was found out.
     #[serde(with = "time::serde::rfc3339")]
     pub timestamp: OffsetDateTime,
@@ -63,15 +67,17 @@ pub struct Check {
 
 /// Looks at everything.
 pub(crate) async fn look(state: &AppState) -> Readiness {
-    let (database, schema_version, outsiders, ()) = futures::join!(
+    let (database, outsiders, ()) = futures::join!(
         timed(state.database.roles()),
-        schema_version(state),
         look_outside(&state.probes),
         state.breakers.refresh(),
     );
-    let mut checks = match database {
-        (Ok(nodes), _) => seats(nodes, schema_version),
-        (Err(_), latency) => no_login(latency),
+    let (mut checks, schema_version) = match database {
+        (Ok(nodes), _) => {
+            let schema = schema(&nodes);
+            (seats(nodes), schema)
+        }
+        (Err(_), latency) => (no_login(latency), None),
     };
     checks.extend(outsiders);
     sum_up(checks, schema_version)
@@ -115,15 +121,6 @@ async fn timed<T>(work: impl Future<Output = T>) -> (T, Duration) {
     (result, started.elapsed())
 }
 
-async fn schema_version(state: &AppState) -> Option<i64> {
-    let read = |pool| async move { migrations::applied(&pool).await };
-    let version = state.database.read(read).await;
-    let known = version.inspect_err(|error| {
-        tracing::warn!(error = %error, "the schema's version is not known");
-    });
-    known.ok()
-}
-
 fn sum_up(checks: BTreeMap<String, Check>, schema_version: Option<i64>) -> Readiness {
     let healthy = checks
         .values()
@@ -141,6 +138,7 @@ fn sum_up(checks: BTreeMap<String, Check>, schema_version: Option<i64>) -> Readi
         score: format!("{healthy}/{}", checks.len()),
         checks,
         schema_version,
+        schema_wanted: migrations::built_for(),
         timestamp: clock::now(),
     }
 }

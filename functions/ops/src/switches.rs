@@ -6,10 +6,11 @@ use serde_json::Value;
 use shared::clock;
 use shared::dynamo::control::Change;
 use shared::http::{Admin, ApiError, Json};
-use shared::state::AppState;
 use shared::store::audit::{self, Entry};
 use shared::store::{StoreError, database};
 use shared::telemetry;
+
+use crate::AppState;
 
 /// What an admin did just now.
 pub(crate) struct Done<'a> {

@@ -4,9 +4,12 @@
 use shared::domain::events::{Envelope, Event};
 use shared::events::Failure;
 use shared::operations::{OperationError, finish_intent, refund_order, settle_payment};
-use shared::state::AppState;
+use shared::state::OrderWorker;
 use shared::store::StoreError;
 use uuid::Uuid;
+
+/// What this function has at hand.
+pub type AppState = shared::state::AppState<OrderWorker>;
 
 /// Handles one event. What it does may have been done before: each operation
 /// looks at what is stored, so the inbox of this consumer is the state itself.

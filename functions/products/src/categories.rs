@@ -11,13 +11,14 @@ use shared::domain::events::{CATEGORIES, Event};
 use shared::domain::ids;
 use shared::events;
 use shared::http::{Admin, ApiError, BASE_PATH, Json, LastGoodRead, Path, Problem, Representation};
-use shared::state::AppState;
 use shared::store::categories::{self, CategoryChange, CategoryRow};
 use shared::store::database::{self, Tx};
 use shared::store::last_good::LastGoodError;
 use shared::store::outbox;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use crate::AppState;
 
 /// A category and those below it.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]

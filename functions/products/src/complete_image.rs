@@ -5,10 +5,10 @@
 
 use shared::domain::catalogue::{ByteSize, CatalogueError, MediaType, OutOfLimits};
 use shared::http::ApiError;
-use shared::state::AppState;
 use shared::store::database;
 use shared::store::images::{self, Announced};
 
+use crate::AppState;
 use crate::images::upload_key;
 use crate::products::commit_change;
 

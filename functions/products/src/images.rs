@@ -10,13 +10,13 @@ use shared::domain::catalogue::{Alt, ByteSize, MediaType};
 use shared::domain::flags::Flag;
 use shared::domain::ids;
 use shared::http::{ApiError, Json, Path, Problem, Seller};
-use shared::state::AppState;
 use shared::store::images::NewImage;
 use shared::store::{database, images, products};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::AppState;
 use crate::complete_image::complete_image;
 use crate::ownership::may_change;
 use crate::products::id;

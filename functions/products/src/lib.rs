@@ -13,9 +13,12 @@ pub mod views;
 
 use axum::Router;
 use shared::http;
-use shared::state::AppState;
+use shared::state::Products;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+/// What this function has at hand.
+pub type AppState = shared::state::AppState<Products>;
 
 /// Every route, with its documentation.
 pub fn routes() -> OpenApiRouter<AppState> {

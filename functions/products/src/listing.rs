@@ -8,11 +8,11 @@ use shared::domain::catalogue::{Slug, Sort};
 use shared::domain::flags::Flag;
 use shared::http::idempotency::fingerprint;
 use shared::http::{ApiError, Kind, LastGoodRead, Page, PageQuery, Problem, Query, Representation};
-use shared::state::AppState;
 use shared::store::listing::{self, Place, Wanted};
 use shared::store::products::Card;
 use utoipa::IntoParams;
 
+use crate::AppState;
 use crate::views::ProductItem;
 
 /// A search looks at so many words.

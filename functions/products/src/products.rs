@@ -12,13 +12,13 @@ use shared::http::{
     Anyone, ApiError, BASE_PATH, IfMatch, Json, LastGoodRead, Path, Problem, Representation,
     Seller, User,
 };
-use shared::state::AppState;
 use shared::store::database::{self, Tx};
 use shared::store::outbox;
 use shared::store::products::{self, Change, Held, PageRow, ProductKey};
 use shared::store::variants::{self, Variant};
 use uuid::Uuid;
 
+use crate::AppState;
 use crate::bodies::{self, NewProduct, ProductChange};
 use crate::ownership::may_change;
 use crate::views::ProductPage;
@@ -87,7 +87,7 @@ pub async fn post_product(
     if status == Status::Archived {
         return Err(ApiError::invalid("/status", "must be draft or active"));
     }
-    let variants = bodies::variants(body.variants, state.config.shop.currency)?;
+    let variants = bodies::variants(body.variants, state.config.currency)?;
     let product = products::NewProduct {
         id: ids::new_id(),
         seller_id: seller.id(),
@@ -148,7 +148,7 @@ pub async fn patch_product(
     if_match: IfMatch,
     Json(body): Json<ProductChange>,
 ) -> Result<Response, ApiError> {
-    let currency = state.config.shop.currency;
+    let currency = state.config.currency;
     let parse = |bodies| bodies::variants(bodies, currency);
     let variants = body.variants.map(parse).transpose()?;
     let change = Change {

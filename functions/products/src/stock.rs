@@ -9,13 +9,13 @@ use shared::domain::idempotency::IdempotencyKey;
 use shared::events;
 use shared::http::idempotency::{Answer, answer_before, commit, fingerprint};
 use shared::http::{ApiError, Json, Path, Problem, Seller};
-use shared::state::AppState;
 use shared::store::database;
 use shared::store::idempotency::{self, Scope};
 use shared::store::outbox;
 use shared::store::stock::{self, Adjustment};
 use utoipa::ToSchema;
 
+use crate::AppState;
 use crate::ownership::may_change;
 use crate::products::id;
 use crate::views::StockView;

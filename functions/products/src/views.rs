@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use serde_json::value::RawValue;
-use shared::config::Config;
+use shared::config::ProductsConfig;
 use shared::domain::catalogue::Status;
 use shared::domain::money::Money;
 use shared::store::products::{Card, ImageRow, PageRow, VariantRow};
@@ -124,7 +124,7 @@ pub struct StockView {
 
 impl ProductPage {
     /// The page of a row.
-    pub fn of(row: PageRow, config: &Config) -> Self {
+    pub fn of(row: PageRow, config: &ProductsConfig) -> Self {
         let PageRow {
             card, description, ..
         } = row;
@@ -146,7 +146,7 @@ impl ProductPage {
 
 impl ProductItem {
     /// The list item of a row.
-    pub fn of(card: Card, config: &Config) -> Self {
+    pub fn of(card: Card, config: &ProductsConfig) -> Self {
         Self {
             id: card.id,
             slug: card.slug,
@@ -154,7 +154,7 @@ impl ProductItem {
             category: card.category,
             status: card.status,
             version: card.version,
-            price_from: Money::new(card.price_from_minor, config.shop.currency),
+            price_from: Money::new(card.price_from_minor, config.currency),
             variants: variants(card.variants.0, config),
             images: images(card.images.0, config),
             created_at: card.created_at,
@@ -165,7 +165,7 @@ impl ProductItem {
 
 impl ImageView {
     /// The picture of that id at that place in the bucket.
-    pub fn of(row: ImageRow, config: &Config) -> Self {
+    pub fn of(row: ImageRow, config: &ProductsConfig) -> Self {
         let base = config.media.base_url.trim_end_matches('/');
         Self {
             id: row.id,
@@ -175,18 +175,18 @@ impl ImageView {
     }
 }
 
-fn variants(rows: Vec<VariantRow>, config: &Config) -> Vec<VariantView> {
+fn variants(rows: Vec<VariantRow>, config: &ProductsConfig) -> Vec<VariantView> {
     let view = |row: VariantRow| VariantView {
         sku: row.sku,
         title: row.title,
         options: row.options,
-        price: Money::new(row.price_minor, config.shop.currency),
+        price: Money::new(row.price_minor, config.currency),
         available: row.available,
     };
     rows.into_iter().map(view).collect()
 }
 
-fn images(rows: Vec<ImageRow>, config: &Config) -> Vec<ImageView> {
+fn images(rows: Vec<ImageRow>, config: &ProductsConfig) -> Vec<ImageView> {
     rows.into_iter()
         .map(|row| ImageView::of(row, config))
         .collect()

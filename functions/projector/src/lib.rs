@@ -7,9 +7,12 @@ use std::sync::Arc;
 use shared::domain::events::Event;
 use shared::events::{Failure, Sent};
 use shared::operations::project_catalogue::{self, ProjectError, Recent};
-use shared::state::AppState;
+use shared::state::Projector;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+/// What this function has at hand.
+pub type AppState = shared::state::AppState<Projector>;
 
 /// What a batch of events asks for, each thing once.
 #[derive(Debug, Default)]

@@ -15,10 +15,11 @@ use shared::domain::catalogue::{Slug, Sort};
 use shared::operations::project_catalogue::{self, ProjectError};
 use shared::resilience::Deadline;
 use shared::resilience::policies::CATALOGUE_PASS_BUDGET;
-use shared::state::AppState;
 use shared::store::last_good::{Part, Walk, keys};
 use shared::store::{StoreError, database, products};
 use uuid::Uuid;
+
+use crate::AppState;
 
 /// Products per run, once everything was compared.
 const SAMPLE: i64 = 50;

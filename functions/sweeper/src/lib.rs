@@ -8,11 +8,14 @@ use serde_json::{Value, json};
 use shared::events;
 use shared::operations::{OperationError, finish_intent, reconcile, refund_order, settle_payment};
 use shared::resilience::policies::{INTENTS_RESERVE, SETTLE_RESERVE};
-use shared::state::AppState;
+use shared::state::Sweeper;
 use shared::store::{database, orders, refunds};
 use uuid::Uuid;
 
-/// Refunds and expired orders per run and job; what is left over is next minute's.
+/// What this function has at hand.
+pub type AppState = shared::state::AppState<Sweeper>;
+
+/// Orders and refunds per run and job; what is left over is next minute's.
 const PER_RUN: i64 = 100;
 
 /// Runs every job. One that fails does not keep the others from running.

@@ -3,6 +3,6 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    let state = shared::state::start().await?;
+    let state: sweeper::AppState = shared::state::start().await?;
     shared::events::serve_schedule(state, sweeper::run).await
 }

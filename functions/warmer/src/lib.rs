@@ -7,7 +7,10 @@ use serde_json::Value;
 use shared::config::WarmTarget;
 use shared::events::WarmUp;
 use shared::providers::functions::Functions;
-use shared::state::AppState;
+use shared::state::Warmer;
+
+/// What this function has at hand.
+pub type AppState = shared::state::AppState<Warmer>;
 
 /// What became of one target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,9 +28,8 @@ pub struct Warmed {
 /// # Errors
 /// There are targets and none answered: a warmer that reaches nobody must be noticed.
 pub async fn keep_warm(state: AppState) -> Result<Value, Error> {
-    let functions = Functions::new(&state.aws);
-    let targets = state.config.warm_targets.iter();
-    let warmed = join_all(targets.map(|target| warm(&functions, target))).await;
+    let targets = state.config.targets.iter();
+    let warmed = join_all(targets.map(|target| warm(&state.functions, target))).await;
     let asked: usize = warmed.iter().map(|target| target.asked).sum();
     if asked > 0 && warmed.iter().all(|target| target.answered == 0) {
         return Err("no function answered".into());

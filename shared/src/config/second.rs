@@ -1,6 +1,6 @@
 //! Second endpoints: where secrets are read and mail is sent while the first one is away.
 
-use super::reader::Reader;
+use super::Reader;
 
 /// The other region of Secrets Manager, which holds replicas under the same names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,11 +27,23 @@ pub struct Smtp {
 impl SecretsReplica {
     pub(super) fn read(reader: &mut Reader) -> Option<Self> {
         let region = reader.given("SECRETS_SECONDARY_REGION");
-        let endpoint_url = reader.given("SECRETS_SECONDARY_ENDPOINT_URL");
+        let endpoint_url = reader.url_if_given("SECRETS_SECONDARY_ENDPOINT_URL");
+        if endpoint_url.is_some() && reader.is_production() {
+            reader.fault(
+                "SECRETS_SECONDARY_ENDPOINT_URL",
+                "is a local stack's: leave it out in production",
+            );
+        }
         if region.is_none() && endpoint_url.is_some() {
-            return reader.fault(
+            reader.fault(
                 "SECRETS_SECONDARY_REGION",
                 "is missing beside SECRETS_SECONDARY_ENDPOINT_URL",
+            );
+        }
+        if region.is_some() && region == reader.peek("AWS_REGION") {
+            reader.fault(
+                "SECRETS_SECONDARY_REGION",
+                "is the function's own region: name another one",
             );
         }
         Some(Self {
@@ -45,15 +57,16 @@ impl Smtp {
     /// The port for mail submission (RFC 6409).
     const SUBMISSION: u16 = 587;
 
-    pub(super) fn read(reader: &mut Reader, stage: &str) -> Option<Self> {
+    pub(super) fn read(reader: &mut Reader) -> Option<Self> {
         let host = reader.given("SMTP_HOST");
         let port = reader.number("SMTP_PORT", Self::SUBMISSION);
-        let secret_id = reader.given("SMTP_SECRET_ID");
+        let host = host?;
+        reader.check_host("SMTP_HOST", &host);
         Some(Self {
-            host: host?,
+            host,
             port,
-            secret_id,
-            tls: stage != "local",
+            secret_id: None,
+            tls: !reader.stage().is_local(),
         })
     }
 }

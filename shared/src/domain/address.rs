@@ -40,6 +40,9 @@ pub struct Country([u8; 2]);
 pub struct InvalidCountry;
 
 impl Country {
+    /// Where the shop is unless it is told otherwise.
+    pub const GERMANY: Self = Self(*b"DE");
+
     /// The code.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()

@@ -15,6 +15,9 @@ pub struct Currency([u8; 3]);
 pub struct InvalidCurrency;
 
 impl Currency {
+    /// The euro, which the shop takes unless it is told otherwise.
+    pub const EUR: Self = Self(*b"EUR");
+
     /// The code.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{DynamoError, Tables};
+use super::{DynamoError, Table};
 use crate::clock;
 use crate::domain::cart::Quantity;
 use crate::domain::catalogue::Sku;
@@ -77,7 +78,22 @@ fn expiry() -> i64 {
 
 type Item = HashMap<String, AttributeValue>;
 
-impl Tables {
+/// The table of carts.
+#[derive(Clone)]
+pub struct Carts {
+    client: Client,
+    table: String,
+}
+
+impl Carts {
+    /// The carts in `table`.
+    pub fn new(table: Table) -> Self {
+        Self {
+            client: table.client,
+            table: table.name,
+        }
+    }
+
     /// A cart; `None` when there is none, or it is forgotten.
     ///
     /// # Errors
@@ -87,7 +103,7 @@ impl Tables {
             let get = self
                 .client
                 .get_item()
-                .table_name(&self.carts)
+                .table_name(&self.table)
                 .key("id", text(id))
                 .consistent_read(true);
             get.send().await.map_err(AwsError::from)
@@ -109,7 +125,7 @@ impl Tables {
             let put = self
                 .client
                 .put_item()
-                .table_name(&self.carts)
+                .table_name(&self.table)
                 .set_item(Some(item.clone()));
             let put = put
                 .condition_expression("attribute_not_exists(id) or version = :before")
@@ -129,7 +145,7 @@ impl Tables {
             let mut delete = self
                 .client
                 .delete_item()
-                .table_name(&self.carts)
+                .table_name(&self.table)
                 .key("id", text(id));
             if let Some(version) = version {
                 delete = delete
@@ -154,14 +170,14 @@ impl Tables {
         let item: Item = serde_dynamo::to_item(into)?;
         let built = |error: aws_sdk_dynamodb::error::BuildError| DynamoError::Defect(error.into());
         let put = Put::builder()
-            .table_name(&self.carts)
+            .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression("version = :before")
             .expression_attribute_values(":before", number(into.version - 1))
             .build()
             .map_err(built)?;
         let update = Update::builder()
-            .table_name(&self.carts)
+            .table_name(&self.table)
             .key("id", text(from.id))
             .update_expression("set merged_into = :into, version = version + :one, lines = :none")
             .condition_expression("version = :version and attribute_not_exists(merged_into)")

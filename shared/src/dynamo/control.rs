@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::breakers::StoredBreaker;
 use super::flags::StoredFlag;
-use super::{DynamoError, Tables};
+use super::{DynamoError, Table};
 use crate::clock;
 use crate::domain::flags::Flag;
 use crate::providers::AwsError;
@@ -63,11 +63,11 @@ struct Known {
 }
 
 impl Control {
-    /// The table in `tables`. Nothing is read before it is needed.
-    pub fn new(tables: &Tables) -> Self {
+    /// Reads `table`. Nothing is read before it is needed.
+    pub fn new(table: Table) -> Self {
         Self {
-            client: tables.client.clone(),
-            table: tables.control.clone(),
+            client: table.client,
+            table: table.name,
             environment: Uuid::new_v4().to_string(),
             known: Arc::default(),
         }

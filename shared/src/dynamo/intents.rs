@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{DynamoError, Tables};
+use super::{DynamoError, Table};
 use crate::clock;
 use crate::domain::intent::{IntentState, OrderIntent};
 use crate::providers::AwsError;
@@ -36,11 +36,11 @@ pub struct Intents {
 }
 
 impl Intents {
-    /// The accepted orders in `tables`.
-    pub fn new(tables: &Tables) -> Self {
+    /// The accepted orders in `table`.
+    pub fn new(table: Table) -> Self {
         Self {
-            client: tables.client.clone(),
-            table: tables.intents.clone(),
+            client: table.client,
+            table: table.name,
             last_accepted: Arc::default(),
         }
     }

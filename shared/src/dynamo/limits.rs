@@ -13,9 +13,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
-use super::{DynamoError, Tables};
+use super::{DynamoError, Table};
 use crate::clock;
-use crate::config::Config;
 use crate::domain::limits::{Allowance, Bucket, Buckets, Class, Decision, Holder, Policy, Quota};
 use crate::providers::AwsError;
 use crate::resilience::policies::LIMIT_CHECK_PAUSE;
@@ -62,13 +61,13 @@ enum Written {
 }
 
 impl Limits {
-    /// The limits in `tables`, as `config` has them.
-    pub fn new(tables: &Tables, config: &Config) -> Self {
+    /// The limits in `table`, by stage and allowance.
+    pub fn new(table: Table, stage: &str, allowance: Allowance) -> Self {
         Self {
-            client: tables.client.clone(),
-            table: tables.limits.clone(),
-            stage: config.stage.clone(),
-            allowance: config.allowance,
+            client: table.client,
+            table: table.name,
+            stage: stage.to_owned(),
+            allowance,
             here: Arc::new(Mutex::new(Buckets::new(BUCKETS_MAX))),
             away_until_us: Arc::default(),
         }

@@ -12,7 +12,6 @@ pub mod sign_ins;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 
-use crate::config::Config;
 use crate::providers::AwsError;
 use crate::resilience::{CallError, Class};
 
@@ -57,33 +56,31 @@ impl From<serde_dynamo::Error> for DynamoError {
     }
 }
 
-/// The tables.
+/// What reaches the tables: one client, so that they share its connections.
 #[derive(Clone)]
 pub struct Tables {
-    /// The client.
-    pub(crate) client: Client,
-    /// The table of carts.
-    pub(crate) carts: String,
-    /// The table of sessions.
-    pub(crate) sessions: String,
-    /// The table of kill switches and breakers.
-    pub(crate) control: String,
-    /// The table of rate limits.
-    pub(crate) limits: String,
-    /// The table of orders that were accepted without the database.
-    pub(crate) intents: String,
+    client: Client,
+}
+
+/// One table.
+pub struct Table {
+    client: Client,
+    name: String,
 }
 
 impl Tables {
-    /// Reaches the tables that `config` names through `aws`.
-    pub fn new(aws: &SdkConfig, config: &Config) -> Self {
+    /// Reaches tables through `aws`.
+    pub fn new(aws: &SdkConfig) -> Self {
         Self {
             client: Client::new(aws),
-            control: config.control_table.clone(),
-            carts: config.carts_table.clone(),
-            sessions: config.sessions_table.clone(),
-            limits: config.limits_table.clone(),
-            intents: config.intents_table.clone(),
+        }
+    }
+
+    /// The table of that name.
+    pub fn table(&self, name: &str) -> Table {
+        Table {
+            client: self.client.clone(),
+            name: name.to_owned(),
         }
     }
 }

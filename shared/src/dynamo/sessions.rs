@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{DynamoError, Tables};
+use super::{DynamoError, Table};
 use crate::clock;
 use crate::domain::ids;
 use crate::domain::secrets::{NoRandomness, Opaque};
@@ -64,11 +64,11 @@ pub enum BeginError {
 }
 
 impl Sessions {
-    /// The sessions in `tables`.
-    pub fn new(tables: &Tables) -> Self {
+    /// The sessions in `table`.
+    pub fn new(table: Table) -> Self {
         Self {
-            client: tables.client.clone(),
-            table: tables.sessions.clone(),
+            client: table.client,
+            table: table.name,
             cut_offs: Cache::new(CUT_OFFS_MAX),
         }
     }

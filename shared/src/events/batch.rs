@@ -13,7 +13,7 @@ use crate::domain::events::{Envelope, Event};
 use crate::providers::queues::Queues;
 use crate::resilience::policies::BATCH_TIMEOUT;
 use crate::resilience::{Deadline, SharedState};
-use crate::state::AppState;
+use crate::state::{AppState, Base};
 use crate::telemetry;
 
 use super::failure::{Failure, dispose};
@@ -119,18 +119,20 @@ fn log_failure(message: &SqsMessage, failure: &Failure) {
 ///
 /// # Errors
 /// The runtime's own.
-pub async fn serve_batches<F, H>(state: AppState, handle: H) -> Result<(), Error>
+pub async fn serve_batches<P, F, H>(state: AppState<P>, handle: H) -> Result<(), Error>
 where
-    H: Fn(AppState, Envelope, Event) -> F,
+    P: AsRef<Base>,
+    H: Fn(AppState<P>, Envelope, Event) -> F,
     F: Future<Output = Result<(), Failure>>,
 {
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| {
         let (state, handle) = (&state, &handle);
         async move {
             // Nobody waits for a batch as for a request, so it knows what operators want.
-            state.breakers.refresh().await;
+            let base = state.as_ref();
+            base.breakers.refresh().await;
             let run = |envelope, event| handle(state.clone(), envelope, event);
-            Ok::<_, Error>(handle_batch(&state.queues, event.payload, run).await)
+            Ok::<_, Error>(handle_batch(&base.queues, event.payload, run).await)
         }
     }))
     .await
@@ -140,9 +142,9 @@ where
 ///
 /// # Errors
 /// The runtime's own.
-pub async fn serve_schedule<F, H>(state: AppState, run: H) -> Result<(), Error>
+pub async fn serve_schedule<P, F, H>(state: AppState<P>, run: H) -> Result<(), Error>
 where
-    H: Fn(AppState) -> F,
+    H: Fn(AppState<P>) -> F,
     F: Future<Output = Result<Value, Error>>,
 {
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {

@@ -6,11 +6,11 @@ use crate::clock;
 use crate::domain::events::{Envelope, Event, Queue};
 use crate::domain::ids;
 use crate::domain::intent::OrderIntent;
-use crate::state::AppState;
+use crate::state::Base;
 
 /// Tells the worker that an accepted order waits. A failure is only logged: the
 /// intent is the truth, and the sweeper finds it.
-pub async fn nudge(state: &AppState, intent: &OrderIntent) {
+pub async fn nudge(base: &Base, intent: &OrderIntent) {
     let (customer_id, order_id) = (intent.customer_id, intent.order_id);
     let event = Event::OrderReceived {
         customer_id,
@@ -20,7 +20,7 @@ pub async fn nudge(state: &AppState, intent: &OrderIntent) {
         Ok(envelope) => envelope,
         Err(error) => return tracing::error!(error = %error, "the event cannot be written"),
     };
-    if let Err(error) = state.queues.nudge(Queue::Orders, &envelope).await {
+    if let Err(error) = base.queues.nudge(Queue::Orders, &envelope).await {
         tracing::warn!(order.id = %order_id, error = %error, "the sweeper finds the order");
     }
 }

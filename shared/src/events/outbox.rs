@@ -6,7 +6,7 @@ use crate::context::{self, Context};
 use crate::domain::events::Queue;
 use crate::resilience::policies::PUBLISH_TIMEOUT;
 use crate::resilience::{Class, Deadline};
-use crate::state::AppState;
+use crate::state::Base;
 use crate::store::outbox::{self, Pending};
 use crate::store::{PgConnection, StoreError, database};
 
@@ -22,9 +22,9 @@ const AWAY_MAX: usize = 3;
 /// Publishes an aggregate's events right after the commit that wrote them. A
 /// failure is only logged, and a queue that does not answer costs the request
 /// no more than [`PUBLISH_TIMEOUT`]: the sweeper publishes what is left.
-pub async fn publish(state: &AppState, aggregate: Uuid) {
+pub async fn publish(base: &Base, aggregate: Uuid) {
     let deadline = context::deadline().min(Deadline::after(PUBLISH_TIMEOUT));
-    if let Err(error) = publish_aggregate(state, aggregate, deadline).await {
+    if let Err(error) = publish_aggregate(base, aggregate, deadline).await {
         tracing::warn!(error = %error, "events wait in the outbox");
     }
 }
@@ -34,14 +34,14 @@ pub async fn publish(state: &AppState, aggregate: Uuid) {
 ///
 /// # Errors
 /// The database is away, or could not do it for one of the aggregates.
-pub async fn sweep(state: &AppState) -> Result<usize, StoreError> {
-    let mut tx = state.database.begin().await?;
+pub async fn sweep(base: &Base) -> Result<usize, StoreError> {
+    let mut tx = base.database.begin().await?;
     let left = outbox::unpublished_aggregates(&mut tx, SETTLED_SECONDS, AGGREGATES_PER_SWEEP);
     let aggregates = database::statement(left).await?;
     database::commit(tx).await?;
     let (mut count, mut away, mut result) = (0, 0, Ok(()));
     for aggregate in aggregates {
-        match publish_aggregate(state, aggregate, context::deadline()).await {
+        match publish_aggregate(base, aggregate, context::deadline()).await {
             Ok(published) => {
                 count += published.count;
                 away = if published.queue_away { away + 1 } else { 0 };
@@ -72,11 +72,11 @@ struct Published {
 /// does not take by `deadline`, that queue gets no later one. A kill between sending
 /// and marking sends again.
 async fn publish_aggregate(
-    state: &AppState,
+    base: &Base,
     aggregate: Uuid,
     deadline: Deadline,
 ) -> Result<Published, StoreError> {
-    let mut tx = state.database.begin().await?;
+    let mut tx = base.database.begin().await?;
     let mut published = Published::default();
     let mut stopped = Vec::new();
     for pending in database::within(claim(&mut tx, aggregate)).await? {
@@ -89,7 +89,7 @@ async fn publish_aggregate(
             request_id: context::request_id(),
             deadline,
         };
-        let sending = state.queues.send(queue, &envelope);
+        let sending = base.queues.send(queue, &envelope);
         if let Err(error) = context::scope(context, sending).await {
             tracing::warn!(queue = queue.name(), error = %error, "the event waits in the outbox");
             published.queue_away |= error.class() == Class::Transient;

@@ -17,7 +17,7 @@ use crate::domain::events::{Envelope, Event, UnknownEvent};
 use crate::providers::queues::Queues;
 use crate::resilience::policies::BATCH_TIMEOUT;
 use crate::resilience::{Deadline, SharedState};
-use crate::state::AppState;
+use crate::state::{AppState, Base};
 
 /// An event, and when its queue got it: what it tells of was committed before.
 #[derive(Debug, Clone)]
@@ -113,18 +113,20 @@ fn id_of(message: &SqsMessage) -> String {
 ///
 /// # Errors
 /// The runtime's own.
-pub async fn serve_together<F, H>(state: AppState, handle: H) -> Result<(), Error>
+pub async fn serve_together<P, F, H>(state: AppState<P>, handle: H) -> Result<(), Error>
 where
-    H: Fn(AppState, Vec<Sent>) -> F,
+    P: AsRef<Base>,
+    H: Fn(AppState<P>, Vec<Sent>) -> F,
     F: Future<Output = Vec<Result<(), Failure>>>,
 {
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| {
         let (state, handle) = (&state, &handle);
         async move {
             // Nobody waits for a batch as for a request, so it knows what operators want.
-            state.breakers.refresh().await;
+            let base = state.as_ref();
+            base.breakers.refresh().await;
             let run = |events| handle(state.clone(), events);
-            Ok::<_, Error>(handle_together(&state.queues, event.payload, run).await)
+            Ok::<_, Error>(handle_together(&base.queues, event.payload, run).await)
         }
     }))
     .await
@@ -136,8 +138,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::config::Config;
-    use crate::config::tests::complete;
+    use crate::config::QueueUrls;
 
     fn batch(products: &[u128]) -> SqsEvent {
         let record = |n: &u128| {
@@ -161,7 +162,7 @@ mod tests {
         let aws = aws_config::SdkConfig::builder()
             .behavior_version(aws_config::BehaviorVersion::latest())
             .build();
-        Queues::new(&aws, &Config::parse(complete()).unwrap())
+        Queues::new(&aws, QueueUrls::default())
     }
 
     fn number(event: &Event) -> u128 {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::resilience::policies::WARM_UP_HOLD;
-use crate::state::AppState;
+use crate::state::Edge;
 
 /// What the warmer sends: `{"warm_up":{"hold_ms":300}}`, in exactly this order
 /// and spacing, because HTTP functions tell it from a request by how it begins.
@@ -47,9 +47,9 @@ impl WarmUp {
 
     /// Touches what a request would need, and stays busy for as long as was
     /// asked, though never longer than the policy says.
-    pub async fn run(self, state: &AppState) {
+    pub async fn run(self, edge: &Edge) {
         let hold = Duration::from_millis(self.warm_up.hold_ms).min(WARM_UP_HOLD);
-        futures::join!(state.warm_up(), tokio::time::sleep(hold));
+        futures::join!(edge.warm_up(), tokio::time::sleep(hold));
     }
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::{ApiError, Kind};
 use crate::domain::accounts::Role;
 use crate::providers::signing::Claims;
-use crate::state::AppState;
+use crate::state::{AppState, Edge};
 
 /// Anybody signed in.
 #[derive(Debug, Clone)]
@@ -50,17 +50,17 @@ pub struct Admin(pub User);
 #[derive(Debug, Clone)]
 pub struct Anyone(pub Option<User>);
 
-impl FromRequestParts<AppState> for Anyone {
+impl<P: AsRef<Edge> + Send + Sync> FromRequestParts<AppState<P>> for Anyone {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        user_of(parts, state).await.map(Self)
+    async fn from_request_parts(parts: &mut Parts, state: &AppState<P>) -> Result<Self, ApiError> {
+        user_of(parts, state.as_ref()).await.map(Self)
     }
 }
 
 /// The account whose good token came with a request. The limits, which ask first,
 /// leave it in the request's extensions, where no client can put anything.
-pub(super) async fn user_of(parts: &Parts, state: &AppState) -> Result<Option<User>, ApiError> {
+pub(super) async fn user_of(parts: &Parts, edge: &Edge) -> Result<Option<User>, ApiError> {
     if let Some(user) = parts.extensions.get::<User>() {
         return Ok(Some(user.clone()));
     }
@@ -68,8 +68,8 @@ pub(super) async fn user_of(parts: &Parts, state: &AppState) -> Result<Option<Us
         return Ok(None);
     }
     let token = bearer(parts).ok_or_else(|| ApiError::new(Kind::Unauthorized))?;
-    let claims = state.verifier.verify(token).await?;
-    if state.sessions.is_over(&claims).await {
+    let claims = edge.verifier.verify(token).await?;
+    if edge.sessions.is_over(&claims).await {
         return Err(ApiError::new(Kind::Unauthorized));
     }
     Ok(Some(User(claims)))
@@ -87,19 +87,19 @@ fn bearer(parts: &Parts) -> Option<&str> {
         .then_some(token.trim())
 }
 
-impl FromRequestParts<AppState> for User {
+impl<P: AsRef<Edge> + Send + Sync> FromRequestParts<AppState<P>> for User {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState<P>) -> Result<Self, ApiError> {
         let Anyone(user) = Anyone::from_request_parts(parts, state).await?;
         user.ok_or_else(|| ApiError::new(Kind::Unauthorized))
     }
 }
 
-impl FromRequestParts<AppState> for Seller {
+impl<P: AsRef<Edge> + Send + Sync> FromRequestParts<AppState<P>> for Seller {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState<P>) -> Result<Self, ApiError> {
         let user = User::from_request_parts(parts, state).await?;
         match user.0.role {
             Role::Seller | Role::Admin => Ok(Self(user)),
@@ -108,10 +108,10 @@ impl FromRequestParts<AppState> for Seller {
     }
 }
 
-impl FromRequestParts<AppState> for Admin {
+impl<P: AsRef<Edge> + Send + Sync> FromRequestParts<AppState<P>> for Admin {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState<P>) -> Result<Self, ApiError> {
         let user = User::from_request_parts(parts, state).await?;
         if user.is_admin() {
             Ok(Self(user))

@@ -15,8 +15,8 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::{ApiError, Json, PageQuery, Path, Query, User, service};
-use crate::config::{Config, tests};
-use crate::state::AppState;
+use crate::config::{AuthConfig, Config, tests};
+use crate::state::{AppState, Auth};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,14 +33,14 @@ struct Line {
 }
 
 /// A state that reaches nothing.
-fn state() -> AppState {
+fn state() -> AppState<Auth> {
     let mut variables = tests::complete();
     let origins = "https://shop.example,https://admin.example".to_owned();
     variables.insert("CORS_ALLOWED_ORIGINS".to_owned(), origins);
     let aws = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .build();
-    AppState::assemble(Config::parse(variables).unwrap(), aws)
+    AppState::assemble(AuthConfig::parse(variables).unwrap(), &aws)
 }
 
 fn router() -> Router {

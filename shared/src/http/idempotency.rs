@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{ApiError, Kind};
 use crate::domain::idempotency::{Fingerprint, IdempotencyKey, SavedAnswer};
-use crate::state::AppState;
+use crate::state::Base;
 use crate::store::StoreError;
 use crate::store::database::{self, Tx};
 use crate::store::idempotency::{self, Claim, Scope};
@@ -116,7 +116,7 @@ pub fn answer_before(claim: Claim) -> Result<Option<Answer>, ApiError> {
 /// # Errors
 /// It did not happen, or that cannot be found out now.
 pub async fn commit(
-    state: &AppState,
+    base: &Base,
     tx: Tx,
     scope: &Scope<'_>,
     answer: Answer,
@@ -127,7 +127,7 @@ pub async fn commit(
         Err(error) => return Err(error.into()),
     };
     tracing::warn!(error = %lost, "the commit's answer is lost; asking for it by its key");
-    let mut tx = state.database.begin().await?;
+    let mut tx = base.database.begin().await?;
     match database::statement(idempotency::claim(&mut tx, scope)).await? {
         Claim::Finished(saved) => Ok(Answer {
             saved,

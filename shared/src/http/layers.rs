@@ -19,7 +19,7 @@ use super::{ApiError, Kind};
 use crate::context::{self, Context};
 use crate::resilience::Deadline;
 use crate::resilience::policies::{ANSWER_MARGIN, REQUEST_TIMEOUT};
-use crate::state::AppState;
+use crate::state::{AppState, Edge};
 use crate::telemetry;
 
 /// The largest body that a route takes unless it says otherwise.
@@ -30,13 +30,16 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_DEGRADED: HeaderName = HeaderName::from_static("x-degraded");
 
 /// Makes a function's routes a service: fallbacks, layers, state.
-pub fn service(routes: Router<AppState>, state: AppState) -> Router {
-    let cors = cors(&state.config.cors_allowed_origins);
+pub fn service<P>(routes: Router<AppState<P>>, state: AppState<P>) -> Router
+where
+    P: AsRef<Edge> + Send + Sync + 'static,
+{
+    let cors = cors(&state.as_ref().cors_allowed_origins);
     routes
         .fallback(|| async { ApiError::not_found() })
         .method_not_allowed_fallback(|| async { ApiError::new(Kind::MethodNotAllowed) })
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
-        .layer(from_fn_with_state(state.clone(), limit))
+        .layer(from_fn_with_state(state.clone(), limit::<P>))
         .layer(from_fn(guard))
         // Outside of the guard, because browsers must be able to read a timeout too.
         .layer(cors)

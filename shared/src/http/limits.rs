@@ -18,7 +18,7 @@ use super::caller::user_of;
 use super::{ApiError, BASE_PATH, Kind};
 use crate::domain::limits::{Class, Holder, Network, Policy};
 use crate::dynamo::limits::Judgement;
-use crate::state::AppState;
+use crate::state::{AppState, Edge};
 
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -76,10 +76,10 @@ fn is_at_or_below(path: &str, prefix: &str) -> bool {
 #[derive(Debug, Clone, Copy)]
 pub struct ClientNetwork(pub Network);
 
-impl FromRequestParts<AppState> for ClientNetwork {
+impl<S: Sync> FromRequestParts<S> for ClientNetwork {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         Ok(Self(network(&parts.extensions)))
     }
 }
@@ -95,12 +95,17 @@ fn network(extensions: &Extensions) -> Network {
 }
 
 /// Judges a request before anything else looks at it, and tells the caller.
-pub(super) async fn limit(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub(super) async fn limit<P: AsRef<Edge>>(
+    State(state): State<AppState<P>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let edge = state.as_ref();
     let route = request.extensions().get::<MatchedPath>();
     let class = class_of(request.method(), route.map(MatchedPath::as_str));
     let (mut parts, body) = request.into_parts();
-    let holder = holder(&state, &state.limits.policy(class), &mut parts).await;
-    let judgement = state.limits.judge(class, holder).await;
+    let holder = holder(edge, &edge.limits.policy(class), &mut parts).await;
+    let judgement = edge.limits.judge(class, holder).await;
     let mut response = if judgement.decision.admitted {
         next.run(Request::from_parts(parts, body)).await
     } else {
@@ -115,9 +120,9 @@ pub(super) async fn limit(State(state): State<AppState>, request: Request, next:
 }
 
 /// The account, where the class counts accounts and the token is good.
-async fn holder(state: &AppState, policy: &Policy, parts: &mut Parts) -> Holder {
+async fn holder(edge: &Edge, policy: &Policy, parts: &mut Parts) -> Holder {
     if policy.user.is_some()
-        && let Ok(Some(user)) = user_of(parts, state).await
+        && let Ok(Some(user)) = user_of(parts, edge).await
     {
         let holder = Holder::User(user.id());
         // The handler's extractor need not verify the token again.

@@ -11,7 +11,7 @@ use crate::context::{self, Context};
 use crate::events::WarmUp;
 use crate::resilience::Deadline;
 use crate::resilience::policies::REQUEST_TIMEOUT;
-use crate::state::AppState;
+use crate::state::{AppState, Edge};
 
 /// Whether an event is the warmer's: it is not an HTTP event, and is answered
 /// after touching what a request would need.
@@ -23,7 +23,7 @@ pub fn is_warm_up(event: &RawValue) -> bool {
 ///
 /// # Errors
 /// The runtime's own; a request's failure is an answer.
-pub async fn serve(router: Router, state: AppState) -> Result<(), Error> {
+pub async fn serve<P: AsRef<Edge>>(router: Router, state: AppState<P>) -> Result<(), Error> {
     let handle = |event: LambdaEvent<Box<RawValue>>| {
         let (router, state) = (router.clone(), state.clone());
         let answer = async move {
@@ -33,7 +33,7 @@ pub async fn serve(router: Router, state: AppState) -> Result<(), Error> {
                     request_id: event.context.request_id,
                     deadline: Deadline::after(REQUEST_TIMEOUT),
                 };
-                context::scope(context, warm_up.run(&state)).await;
+                context::scope(context, warm_up.run(state.as_ref())).await;
                 return Ok::<_, Error>(RawValue::from_string("{\"warm\":true}".to_owned())?);
             }
             let request: LambdaRequest = serde_json::from_str(event.payload.get())?;

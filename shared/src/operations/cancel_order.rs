@@ -10,7 +10,7 @@ use crate::domain::events::Event;
 use crate::domain::ids;
 use crate::domain::order::{OrderError, OrderStatus};
 use crate::events;
-use crate::state::AppState;
+use crate::state::Selling;
 use crate::store::orders::Locked;
 use crate::store::payments::{Attempt, AttemptState};
 use crate::store::refunds::NewRefund;
@@ -33,7 +33,7 @@ enum Next {
 /// # Errors
 /// Its state does not allow it, or its payment's outcome is not known.
 pub async fn cancel_order(
-    state: &AppState,
+    state: &Selling,
     order_id: Uuid,
     actor: Uuid,
 ) -> Result<(), OperationError> {
@@ -57,11 +57,7 @@ pub async fn cancel_order(
     }
 }
 
-async fn cancel_here(
-    state: &AppState,
-    order_id: Uuid,
-    actor: Uuid,
-) -> Result<Next, OperationError> {
+async fn cancel_here(state: &Selling, order_id: Uuid, actor: Uuid) -> Result<Next, OperationError> {
     let mut tx = state.database.begin().await?;
     let next = database::within(next(&mut tx, order_id, actor)).await?;
     database::commit(tx).await?;

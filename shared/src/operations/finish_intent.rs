@@ -14,7 +14,7 @@ use crate::domain::intent::{IntentState, OrderIntent, Rejection};
 use crate::domain::order::{OrderError, OrderStatus};
 use crate::dynamo::DynamoError;
 use crate::events;
-use crate::state::AppState;
+use crate::state::Selling;
 use crate::store::idempotency::{self, Scope};
 use crate::store::orders::NewOrder;
 use crate::store::payments::Attempt;
@@ -35,7 +35,7 @@ const NUDGES_AT_ONCE: usize = 10;
 /// # Errors
 /// The database's, DynamoDB's.
 pub async fn finish_intent(
-    state: &AppState,
+    state: &Selling,
     customer_id: Uuid,
     order_id: Uuid,
 ) -> Result<(), OperationError> {
@@ -52,7 +52,7 @@ pub async fn finish_intent(
 ///
 /// # Errors
 /// The database's, DynamoDB's.
-pub async fn finish_intents(state: &AppState, reserve: Duration) -> Result<usize, OperationError> {
+pub async fn finish_intents(state: &Selling, reserve: Duration) -> Result<usize, OperationError> {
     let mut result = Ok(());
     let mut finished = 0;
     let waiting = state.intents.oldest(PER_LISTING).await?;
@@ -79,7 +79,7 @@ pub async fn finish_intents(state: &AppState, reserve: Duration) -> Result<usize
 }
 
 /// What no worker hears of is finished by the caller, or by the next one.
-async fn nudge_all(state: &AppState, waiting: &[OrderIntent]) {
+async fn nudge_all(state: &Selling, waiting: &[OrderIntent]) {
     for some in waiting.chunks(NUDGES_AT_ONCE) {
         let nudges = some.iter().map(|intent| events::nudge(state, intent));
         futures::future::join_all(nudges).await;
@@ -95,7 +95,7 @@ pub fn has_no_writer(error: &OperationError) -> bool {
 ///
 /// # Errors
 /// The database's, DynamoDB's.
-pub async fn cancel_intent(state: &AppState, intent: &OrderIntent) -> Result<(), OperationError> {
+pub async fn cancel_intent(state: &Selling, intent: &OrderIntent) -> Result<(), OperationError> {
     let order_id = intent.order_id;
     let event = Event::OrderCancelled { order_id };
     database::within(end(state, intent, OrderStatus::Cancelled, &event)).await?;
@@ -103,7 +103,7 @@ pub async fn cancel_intent(state: &AppState, intent: &OrderIntent) -> Result<(),
     Ok(state.intents.mark_done(intent).await?)
 }
 
-async fn finish(state: &AppState, intent: &OrderIntent) -> Result<(), OperationError> {
+async fn finish(state: &Selling, intent: &OrderIntent) -> Result<(), OperationError> {
     let order_id = intent.order_id;
     match database::within(place(state, intent)).await {
         Ok(Placed::ToCharge(attempt)) => {
@@ -133,7 +133,7 @@ enum Placed {
 }
 
 /// What `POST /checkout` does in its first transaction, at the agreed prices.
-async fn place(state: &AppState, intent: &OrderIntent) -> Result<Placed, OperationError> {
+async fn place(state: &Selling, intent: &OrderIntent) -> Result<Placed, OperationError> {
     let mut tx = state.database.begin().await?;
     idempotency::bind(&mut tx, &scope(intent)).await?;
     if orders::lock(&mut tx, intent.order_id).await?.is_some() {
@@ -175,7 +175,7 @@ async fn begin(tx: &mut PgConnection, order_id: Uuid) -> Result<Placed, Operatio
 
 /// Stores an order that cannot be filled, and why.
 async fn reject(
-    state: &AppState,
+    state: &Selling,
     intent: &OrderIntent,
     error: OrderError,
 ) -> Result<(), OperationError> {
@@ -195,7 +195,7 @@ async fn reject(
 
 /// Stores an order that ends without having been placed. One that is there stays as it is.
 async fn end(
-    state: &AppState,
+    state: &Selling,
     intent: &OrderIntent,
     status: OrderStatus,
     event: &Event,
@@ -219,9 +219,9 @@ async fn end(
 }
 
 /// Removes the cart, unless it was changed meanwhile. Only tidiness.
-async fn clear_cart(state: &AppState, intent: &OrderIntent) {
+async fn clear_cart(state: &Selling, intent: &OrderIntent) {
     let Some(cart) = intent.cart else { return };
-    match state.tables.delete_cart(cart.id, Some(cart.version)).await {
+    match state.carts.delete_cart(cart.id, Some(cart.version)).await {
         Ok(()) | Err(DynamoError::ConditionFailed) => {}
         Err(error) => tracing::warn!(error = %error, "an ordered cart is left"),
     }

@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::clock;
 use crate::domain::catalogue::{Slug, Sort, Status};
-use crate::state::AppState;
+use crate::state::Shelf;
 use crate::store::categories::{self, CategoryRow};
 use crate::store::last_good::{AllRates, LastGoodError, Part, keys};
 use crate::store::products::{self, ProductKey};
@@ -63,7 +63,7 @@ pub enum ProjectError {
 /// # Errors
 /// Some list could not be brought, or it is not known which.
 pub async fn products(
-    state: &AppState,
+    state: &Shelf,
     recent: &Recent,
     changed: &BTreeMap<Uuid, OffsetDateTime>,
 ) -> Result<BTreeSet<Uuid>, ProjectError> {
@@ -111,7 +111,7 @@ pub async fn products(
 ///
 /// # Errors
 /// The database or the store is away.
-pub async fn product(state: &AppState, id: Uuid) -> Result<usize, ProjectError> {
+pub async fn product(state: &Shelf, id: Uuid) -> Result<usize, ProjectError> {
     settle(state, async || product_parts(state, id).await).await
 }
 
@@ -120,7 +120,7 @@ pub async fn product(state: &AppState, id: Uuid) -> Result<usize, ProjectError> 
 /// # Errors
 /// The database or the store is away.
 pub async fn list(
-    state: &AppState,
+    state: &Shelf,
     category: Option<&Slug>,
     sort: Sort,
 ) -> Result<usize, ProjectError> {
@@ -134,7 +134,7 @@ pub async fn list(
 ///
 /// # Errors
 /// The database or the store is away.
-pub async fn categories(state: &AppState) -> Result<usize, ProjectError> {
+pub async fn categories(state: &Shelf) -> Result<usize, ProjectError> {
     let before = match state.last_good.categories().await {
         Ok(found) => found.map(|found| found.value).unwrap_or_default(),
         Err(LastGoodError::Unreadable { .. }) => Vec::new(),
@@ -155,7 +155,7 @@ pub async fn categories(state: &AppState) -> Result<usize, ProjectError> {
 ///
 /// # Errors
 /// The database or the store is away.
-pub async fn rates(state: &AppState) -> Result<usize, ProjectError> {
+pub async fn rates(state: &Shelf) -> Result<usize, ProjectError> {
     let read = async || {
         let mut tx = state.database.begin().await?;
         let all = database::within(async {
@@ -174,7 +174,7 @@ pub async fn rates(state: &AppState) -> Result<usize, ProjectError> {
 
 /// Reads and writes until there is nothing left to write; what the first round wrote.
 async fn settle(
-    state: &AppState,
+    state: &Shelf,
     read: impl AsyncFn() -> Result<Vec<Part>, ProjectError>,
 ) -> Result<usize, ProjectError> {
     let mut first = None;
@@ -188,7 +188,7 @@ async fn settle(
     Err(ProjectError::Unsettled)
 }
 
-async fn product_parts(state: &AppState, id: Uuid) -> Result<Vec<Part>, ProjectError> {
+async fn product_parts(state: &Shelf, id: Uuid) -> Result<Vec<Part>, ProjectError> {
     let mut tx = state.database.begin().await?;
     let read = database::within(async {
         let page = products::page(&mut *tx, &ProductKey::Id(id)).await?;
@@ -219,7 +219,7 @@ async fn product_parts(state: &AppState, id: Uuid) -> Result<Vec<Part>, ProjectE
 }
 
 async fn first_products(
-    state: &AppState,
+    state: &Shelf,
     category: Option<&Slug>,
     sort: Sort,
 ) -> Result<Bytes, ProjectError> {
@@ -245,7 +245,7 @@ fn all_lists(categories: &BTreeSet<String>) -> impl Iterator<Item = (Option<Slug
 }
 
 async fn lists(
-    state: &AppState,
+    state: &Shelf,
     recent: &Recent,
     wanted: impl Iterator<Item = (Option<Slug>, Sort)>,
 ) -> Result<(), ProjectError> {
@@ -262,7 +262,7 @@ async fn lists(
 }
 
 /// The categories in whose lists these products are or, as far as is kept, were.
-async fn categories_of(state: &AppState, ids: &[Uuid]) -> Result<BTreeSet<String>, ProjectError> {
+async fn categories_of(state: &Shelf, ids: &[Uuid]) -> Result<BTreeSet<String>, ProjectError> {
     let mut tx = state.database.begin().await?;
     let present = products::categories_on_sale(&mut *tx, ids).await;
     let mut affected: BTreeSet<String> = present.map_err(StoreError::from)?.into_iter().collect();
@@ -279,7 +279,7 @@ async fn categories_of(state: &AppState, ids: &[Uuid]) -> Result<BTreeSet<String
     Ok(affected)
 }
 
-async fn all_categories(state: &AppState) -> Result<Vec<CategoryRow>, ProjectError> {
+async fn all_categories(state: &Shelf) -> Result<Vec<CategoryRow>, ProjectError> {
     let mut tx = state.database.begin().await?;
     let rows = categories::all(&mut *tx).await.map_err(StoreError::from)?;
     database::commit(tx).await?;

@@ -13,7 +13,7 @@ use crate::providers::payments::Made;
 use crate::resilience::policies::{
     RECONCILE_OVERLAP, RECONCILE_PAUSE, RECONCILE_SETTLED, RECONCILE_STEP,
 };
-use crate::state::AppState;
+use crate::state::Selling;
 use crate::store::payments::AttemptState;
 use crate::store::reconciliation::{self, Compared};
 use crate::store::{StoreError, database};
@@ -36,7 +36,7 @@ enum Difference {
 ///
 /// # Errors
 /// The provider gave no answer, or the database's. Then the same is compared again.
-pub async fn reconcile(state: &AppState) -> Result<usize, OperationError> {
+pub async fn reconcile(state: &Selling) -> Result<usize, OperationError> {
     let mut tx = state.database.begin().await?;
     let claim = reconciliation::claim(&mut tx, RECONCILE_PAUSE.as_secs_f64());
     let claimed = database::statement(claim).await?;
@@ -87,7 +87,7 @@ fn tell(reports: usize) {
 
 /// How many payments were repaired, and how many reported.
 async fn repair(
-    state: &AppState,
+    state: &Selling,
     made: &[Made],
     ours: &[Compared],
 ) -> Result<(usize, usize), OperationError> {

@@ -12,7 +12,7 @@ use crate::domain::order::{OrderError, OrderStatus, PaymentMethodKind};
 use crate::domain::payment::PaymentEventKind;
 use crate::events;
 use crate::providers::payments::PaymentError;
-use crate::state::AppState;
+use crate::state::Selling;
 use crate::store::orders::Locked;
 use crate::store::payments::{self, Happened};
 use crate::store::refunds::{self, NewRefund, Refund, RefundState};
@@ -52,7 +52,7 @@ pub async fn request(tx: &mut PgConnection, refund: &NewRefund<'_>) -> Result<()
 ///
 /// # Errors
 /// The database's.
-pub async fn attempt(state: &AppState, refund_id: Uuid) -> Result<(), OperationError> {
+pub async fn attempt(state: &Selling, refund_id: Uuid) -> Result<(), OperationError> {
     match make(state, refund_id).await {
         Err(OperationError::Payment(error)) => {
             tracing::warn!(refund.id = %refund_id, error = %error, "the refund is made later");
@@ -66,7 +66,7 @@ pub async fn attempt(state: &AppState, refund_id: Uuid) -> Result<(), OperationE
 ///
 /// # Errors
 /// The provider gave no answer, or the database's.
-pub async fn make(state: &AppState, refund_id: Uuid) -> Result<(), OperationError> {
+pub async fn make(state: &Selling, refund_id: Uuid) -> Result<(), OperationError> {
     let mut tx = state.database.begin().await?;
     let begun = database::within(async {
         let Some((order, refund)) = lock(&mut tx, refund_id).await? else {
@@ -86,8 +86,7 @@ pub async fn make(state: &AppState, refund_id: Uuid) -> Result<(), OperationErro
     match (order.payment_method, payment) {
         (PaymentMethodKind::Wallet, _) => {}
         (PaymentMethodKind::Card, Some(payment_id)) => {
-            let currency =
-                Currency::try_from(order.currency.trim()).unwrap_or(state.config.shop.currency);
+            let currency = Currency::try_from(order.currency.trim()).unwrap_or(state.currency);
             let amount = Money::new(refund.amount_minor, currency);
             let made = pay_back(state, &refund, &payment_id, amount).await;
             record(state, refund.id, made).await?;
@@ -100,7 +99,7 @@ pub async fn make(state: &AppState, refund_id: Uuid) -> Result<(), OperationErro
 
 /// Asks the provider for it, but not a second time for one whose key it has forgotten.
 async fn pay_back(
-    state: &AppState,
+    state: &Selling,
     refund: &Refund,
     payment_id: &str,
     amount: Money,
@@ -129,7 +128,7 @@ async fn lock(
 }
 
 async fn record(
-    state: &AppState,
+    state: &Selling,
     refund_id: Uuid,
     made: Result<String, PaymentError>,
 ) -> Result<(), OperationError> {

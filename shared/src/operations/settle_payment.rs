@@ -11,7 +11,7 @@ use crate::domain::money::{Currency, Money};
 use crate::domain::order::{OrderStatus, PaymentMethodKind};
 use crate::events;
 use crate::providers::payments::{Charge, Outcome, PaymentError, WebhookEvent};
-use crate::state::AppState;
+use crate::state::Selling;
 use crate::store::orders::Locked;
 use crate::store::payments::{Attempt, AttemptState};
 use crate::store::wallets::{self, Added, EntryKind, NewEntry};
@@ -30,9 +30,8 @@ const CLOCK_SKEW: Duration = Duration::minutes(5);
 
 /// Charges an attempt that is leased to the caller. A repeat is answered by the
 /// provider with what the first came to.
-pub async fn charge(state: &AppState, attempt: &Attempt) -> Finding {
-    let currency =
-        Currency::try_from(attempt.currency.trim()).unwrap_or(state.config.shop.currency);
+pub async fn charge(state: &Selling, attempt: &Attempt) -> Finding {
+    let currency = Currency::try_from(attempt.currency.trim()).unwrap_or(state.currency);
     let charge = Charge {
         key: &attempt.provider_key,
         amount: Money::new(attempt.amount_minor, currency),
@@ -53,7 +52,7 @@ pub async fn charge(state: &AppState, attempt: &Attempt) -> Finding {
 ///
 /// # Errors
 /// The database's.
-pub async fn settle_payment(state: &AppState, order_id: Uuid) -> Result<(), OperationError> {
+pub async fn settle_payment(state: &Selling, order_id: Uuid) -> Result<(), OperationError> {
     let Some((attempt, certain)) = lease(state, order_id).await? else {
         return Ok(());
     };
@@ -71,7 +70,7 @@ pub async fn settle_payment(state: &AppState, order_id: Uuid) -> Result<(), Oper
 /// # Errors
 /// The database's.
 pub async fn settle_payments(
-    state: &AppState,
+    state: &Selling,
     reserve: std::time::Duration,
 ) -> Result<usize, OperationError> {
     let (mut settled, mut result) = (0, Ok(()));
@@ -101,7 +100,7 @@ pub async fn settle_payments(
 
 /// What an attempt that may have been charged came to. Its key tells, while the
 /// provider knows it; after that, the provider's list of payments.
-pub async fn find_out(state: &AppState, attempt: &Attempt) -> Finding {
+pub async fn find_out(state: &Selling, attempt: &Attempt) -> Finding {
     if clock::now() - attempt.created_at > PROVIDER_KEY_KNOWN {
         return match state
             .payments
@@ -122,10 +121,7 @@ pub async fn find_out(state: &AppState, attempt: &Attempt) -> Finding {
 
 /// Takes the lease of an attempt that waits; and whether it is certain that it
 /// was not charged so far.
-async fn lease(
-    state: &AppState,
-    order_id: Uuid,
-) -> Result<Option<(Attempt, bool)>, OperationError> {
+async fn lease(state: &Selling, order_id: Uuid) -> Result<Option<(Attempt, bool)>, OperationError> {
     let waits = |attempt: &Attempt| {
         let open = matches!(
             attempt.state,
@@ -156,7 +152,7 @@ async fn lease(
 /// # Errors
 /// The database's.
 pub async fn record(
-    state: &AppState,
+    state: &Selling,
     order_id: Uuid,
     attempt_id: Uuid,
     finding: &Finding,
@@ -184,7 +180,7 @@ pub async fn record(
 ///
 /// # Errors
 /// The provider gave no answer, or the database's.
-pub async fn expire_reservation(state: &AppState, order_id: Uuid) -> Result<(), OperationError> {
+pub async fn expire_reservation(state: &Selling, order_id: Uuid) -> Result<(), OperationError> {
     let mut tx = state.database.begin().await?;
     let expired = database::within(async {
         let order = orders::lock(&mut tx, order_id).await?;
@@ -221,10 +217,7 @@ pub async fn expire_reservation(state: &AppState, order_id: Uuid) -> Result<(), 
 ///
 /// # Errors
 /// The provider gave no answer, or the database's.
-pub async fn apply_webhook(
-    state: &AppState,
-    provider_event_id: &str,
-) -> Result<(), OperationError> {
+pub async fn apply_webhook(state: &Selling, provider_event_id: &str) -> Result<(), OperationError> {
     let mut tx = state.database.begin().await?;
     let found = database::within(unapplied(&mut tx, provider_event_id)).await?;
     let Some((event, order)) = found else {
@@ -257,7 +250,7 @@ async fn unapplied(
 }
 
 async fn ask_provider(
-    state: &AppState,
+    state: &Selling,
     order_id: Uuid,
     payment_id: &str,
     attempt_id: Option<Uuid>,
@@ -293,7 +286,7 @@ async fn ask_provider(
     record(state, order_id, attempt.id, &outcome.into(), Hears::ByMail).await
 }
 
-async fn declined_for_good(state: &AppState, payment_id: &str) -> Result<Outcome, PaymentError> {
+async fn declined_for_good(state: &Selling, payment_id: &str) -> Result<Outcome, PaymentError> {
     Ok(match state.payments.cancel(payment_id).await? {
         Outcome::Cancelled { payment_id, .. } => Outcome::Declined {
             payment_id: Some(payment_id),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::AwsError;
 use super::secrets::{SecretError, Secrets};
-use crate::config::Config;
+use crate::config::MailConfig;
 use crate::resilience::{CallError, Class, Classify, Targets, failover};
 use ses::Ses;
 use smtp::Smtp;
@@ -114,11 +114,11 @@ pub struct Mail {
 impl Mail {
     /// Sends through `aws` as the sender that `config` names and, while that is
     /// away, through the SMTP server that it names.
-    pub fn new(aws: &SdkConfig, config: &Config, secrets: &Secrets) -> Self {
+    pub fn new(aws: &SdkConfig, config: MailConfig, secrets: &Secrets) -> Self {
         let smtp = config.smtp.as_ref();
-        let smtp = smtp.map(|smtp| Provider::Smtp(Smtp::new(smtp, config, secrets)));
+        let smtp = smtp.map(|smtp| Provider::Smtp(Smtp::new(smtp, &config.from, secrets)));
         Self {
-            providers: Arc::new(Targets::new(Provider::Ses(Ses::new(aws, config)), smtp)),
+            providers: Arc::new(Targets::new(Provider::Ses(Ses::new(aws, &config)), smtp)),
         }
     }
 

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use self::answers::{Identified, MethodAnswer, PaymentIntent, outcome};
 use super::secrets::{SecretError, Secrets};
 use super::{http_client, seconds};
-use crate::config::Config;
+use crate::config::PaymentsConfig;
 use crate::domain::money::Money;
 use crate::resilience::{CallError, Intent, call};
 
@@ -111,13 +111,12 @@ pub struct Payments {
 
 impl Payments {
     /// The provider at the origin that `config` names. Reaches nothing yet.
-    pub fn new(config: &Config, secrets: Secrets) -> Self {
-        let (base_url, secret_id) = (config.payments_url.clone(), config.secrets.stripe.clone());
+    pub fn new(config: PaymentsConfig, secrets: Secrets) -> Self {
         Self {
             http: http_client(),
-            base_url,
+            base_url: config.url,
             secrets,
-            secret_id,
+            secret_id: config.secret_id,
         }
     }
 

@@ -9,7 +9,8 @@ use aws_config::SdkConfig;
 use super::mail::{Mail, MailError};
 use super::secrets::Secrets;
 use super::{AwsError, http_client};
-use crate::config::Config;
+use crate::config::OpsConfig;
+use crate::domain::events::Queue;
 use crate::resilience::{CallError, Intent, probe};
 
 /// Why a dependency counts as gone. Names no host and quotes no message.
@@ -50,16 +51,21 @@ struct Clients {
 
 impl Probes {
     /// Asks through `aws` for the things that `config` names.
-    pub fn new(aws: &SdkConfig, config: &Config, secrets: Secrets, mail: Mail) -> Self {
+    pub fn new(aws: &SdkConfig, config: &OpsConfig, secrets: Secrets, mail: Mail) -> Self {
         Self {
             aws: aws.clone(),
             clients: OnceLock::new(),
             secrets,
             mail,
-            public_keys: config.secrets.jwt_public.clone(),
+            public_keys: config.edge.jwt_public.clone(),
             carts_table: config.carts_table.clone(),
-            orders_queue_url: config.orders_queue_url.clone(),
-            media_bucket: config.media.bucket.clone(),
+            orders_queue_url: config
+                .base
+                .queues
+                .get(Queue::Orders)
+                .unwrap_or_default()
+                .to_owned(),
+            media_bucket: config.media_bucket.clone(),
             payments_url: config.payments_url.clone(),
         }
     }

@@ -7,7 +7,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
 
 use super::AwsError;
-use crate::config::Config;
+use crate::config::QueueUrls;
 use crate::domain::events::{Envelope, Queue};
 use crate::resilience::{CallError, Intent, call};
 
@@ -15,9 +15,7 @@ use crate::resilience::{CallError, Intent, call};
 #[derive(Clone)]
 pub struct Queues {
     client: Client,
-    orders_url: String,
-    mail_url: String,
-    catalogue_url: String,
+    urls: QueueUrls,
 }
 
 /// A message that a queue has given out.
@@ -43,13 +41,11 @@ pub struct Rejection {
 }
 
 impl Queues {
-    /// Sends through `aws` to the queues that `config` names.
-    pub fn new(aws: &SdkConfig, config: &Config) -> Self {
+    /// Sends through `aws` to the queues at `urls`.
+    pub fn new(aws: &SdkConfig, urls: QueueUrls) -> Self {
         Self {
             client: Client::new(aws),
-            orders_url: config.orders_queue_url.clone(),
-            mail_url: config.mail_queue_url.clone(),
-            catalogue_url: config.catalogue_queue_url.clone(),
+            urls,
         }
     }
 
@@ -79,12 +75,16 @@ impl Queues {
         queue: Queue,
         envelope: &Envelope,
     ) -> Result<(), CallError<AwsError>> {
+        let url = self.urls.get(queue).ok_or(CallError::NotStarted {
+            dependency: "sqs",
+            reason: "the function was not told of that queue",
+        })?;
         let body = serde_json::json!(envelope).to_string();
         call(intent, || async {
             let sent = self
                 .client
                 .send_message()
-                .queue_url(self.url(queue))
+                .queue_url(url)
                 .message_body(&body)
                 .send()
                 .await;
@@ -141,21 +141,11 @@ impl Queues {
         .await
     }
 
-    fn url(&self, queue: Queue) -> &str {
-        match queue {
-            Queue::Orders => &self.orders_url,
-            Queue::Mail => &self.mail_url,
-            Queue::Catalogue => &self.catalogue_url,
-        }
-    }
-
     /// The address of the queue that a message came from.
     fn source(&self, received: Received<'_>) -> Result<&str, CallError<AwsError>> {
         let name = received.queue_arn.rsplit(':').next().unwrap_or_default();
         let is_it = |url: &&str| url.rsplit('/').next() == Some(name);
-        let urls = [&self.orders_url, &self.mail_url, &self.catalogue_url];
-        let mut urls = urls.into_iter().map(String::as_str);
-        urls.find(is_it).ok_or(CallError::NotStarted {
+        self.urls.all().find(is_it).ok_or(CallError::NotStarted {
             dependency: "sqs",
             reason: "the message came from another queue",
         })

@@ -3,25 +3,26 @@
 mod discovery;
 mod node;
 mod topology;
+mod transaction;
 
-use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::PgPool;
 use tokio::sync::OnceCell;
 
 use super::StoreError;
-use crate::config::{Config, DatabaseConfig, DatabaseHost};
+use crate::config::{DatabaseConfig, DatabaseHost};
 use crate::providers::secrets::{SecretError, Secrets};
-use crate::resilience::policies::{SECRET_READ_PAUSE, TRANSACTION_SUSPECT_AFTER, policy};
+use crate::resilience::policies::SECRET_READ_PAUSE;
 use crate::resilience::{Intent, call};
 use crate::{clock, context};
 use node::{Login, Member};
 use topology::{Preference, Topology};
 
-pub use topology::Role;
+pub use topology::{PendingMigrations, Role};
+pub use transaction::{Connection, Tx, commit, statement, within};
 
 /// What an answer says was missing when a replica stood in for the writer.
 const DEGRADED: &str = "database";
@@ -70,7 +71,6 @@ pub struct Database(Arc<Inner>);
 struct Inner {
     config: DatabaseConfig,
     secrets: Secrets,
-    secret_id: String,
     members: OnceCell<Vec<Arc<Member>>>,
     topology: Topology,
     /// When the login was last read because a node refused it, in seconds since 1970.
@@ -79,29 +79,37 @@ struct Inner {
 
 impl Database {
     /// The database that `config` names. Connects when it is first used.
-    pub fn new(config: &Config, secrets: Secrets) -> Self {
+    pub fn new(config: DatabaseConfig, secrets: Secrets) -> Self {
         Self(Arc::new(Inner {
-            config: config.database.clone(),
+            config,
             secrets,
-            secret_id: config.secrets.database.clone(),
             members: OnceCell::new(),
             topology: Topology::unknown(),
             login_read_at: AtomicI64::new(0),
         }))
     }
 
+    /// Where it is.
+    pub fn config(&self) -> &DatabaseConfig {
+        &self.0.config
+    }
+
     /// Begins a transaction on the node that accepts writes. `begin` itself asks
     /// for writes, so a node that was demoted meanwhile refuses it.
     ///
     /// # Errors
-    /// No node accepts writes, or none could be asked in time.
+    /// No node accepts writes, none could be asked in time, or migrations are pending.
     pub async fn begin(&self) -> Result<Tx, StoreError> {
         let members = self.members().await?;
         let begun = call(Intent::DatabaseConnect, || async {
             let writer = self.writer(members).await?;
+            if let Err(pending) = self.0.topology.check_schema() {
+                // No failure of the node, and nothing that trying again at once would mend.
+                return Ok(Err(pending));
+            }
             let begin = |pool: PgPool| async move { pool.begin_with("begin read write").await };
             match self.run_on(writer, begin).await {
-                Ok(transaction) => Ok(Tx::new(transaction, writer)),
+                Ok(transaction) => Ok(Ok(Tx::new(transaction, writer))),
                 Err(error) => {
                     self.0.topology.forget();
                     Err(if node::is_read_only(&error) {
@@ -112,7 +120,7 @@ impl Database {
                 }
             }
         });
-        Ok(begun.await?)
+        Ok(begun.await??)
     }
 
     /// Runs a read on a replica, or on the writer when no replica answers.
@@ -259,7 +267,12 @@ impl Database {
         if u64::try_from(now - last).is_ok_and(|age| age < SECRET_READ_PAUSE.as_secs()) {
             return;
         }
-        let read = self.0.secrets.read(&self.0.secret_id).await.map(drop);
+        let read = self
+            .0
+            .secrets
+            .read(&self.0.config.secret_id)
+            .await
+            .map(drop);
         let login = match read {
             Ok(()) => self.login().await,
             Err(error) => Err(error),
@@ -271,7 +284,7 @@ impl Database {
     }
 
     async fn login(&self) -> Result<Login, SecretError> {
-        self.0.secrets.json(&self.0.secret_id).await
+        self.0.secrets.json(&self.0.config.secret_id).await
     }
 
     async fn members(&self) -> Result<&[Arc<Member>], StoreError> {
@@ -291,104 +304,4 @@ impl Database {
 /// A failure that another attempt may get round.
 fn passing(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> sqlx::Error {
     sqlx::Error::Io(std::io::Error::other(error))
-}
-
-/// What statements run on inside of a transaction.
-pub type Connection = PgConnection;
-
-/// A transaction on the node that accepts writes. Dropped, it is rolled back.
-pub struct Tx {
-    transaction: Transaction<'static, Postgres>,
-    open: Open,
-}
-
-impl Tx {
-    fn new(transaction: Transaction<'static, Postgres>, node: &Arc<Member>) -> Self {
-        Self {
-            transaction,
-            open: Open {
-                node: Arc::clone(node),
-                since: Instant::now(),
-                ended: false,
-            },
-        }
-    }
-}
-
-impl Deref for Tx {
-    type Target = PgConnection;
-
-    fn deref(&self) -> &PgConnection {
-        &self.transaction
-    }
-}
-
-impl DerefMut for Tx {
-    fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.transaction
-    }
-}
-
-/// The node of a transaction that has not ended.
-struct Open {
-    node: Arc<Member>,
-    since: Instant,
-    ended: bool,
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        if !self.ended && self.since.elapsed() >= TRANSACTION_SUSPECT_AFTER {
-            self.node.avoid();
-        }
-    }
-}
-
-/// Runs what is done on an open transaction, for no longer than its policy and
-/// the deadline allow: a server that was frozen in the middle of it says nothing.
-/// Whether it had its effect is not known then; without a commit it had none.
-///
-/// # Errors
-/// The work's own, or that it took too long.
-pub async fn within<T, E: From<StoreError>>(
-    work: impl Future<Output = Result<T, E>>,
-) -> Result<T, E> {
-    match tokio::time::timeout(write_timeout(), work).await {
-        Ok(result) => result,
-        Err(elapsed) => Err(StoreError::Unavailable(elapsed.into()).into()),
-    }
-}
-
-/// Runs one statement, or what is as short, bounded as by [`within`].
-///
-/// # Errors
-/// The database's, or that it took too long.
-pub async fn statement<T, E: Into<StoreError>>(
-    work: impl Future<Output = Result<T, E>>,
-) -> Result<T, StoreError> {
-    within(async { work.await.map_err(Into::into) }).await
-}
-
-/// Commits. When the answer is lost, whether it committed is not known: the
-/// caller finds out by its key.
-///
-/// # Errors
-/// The database's.
-pub async fn commit(tx: Tx) -> Result<(), StoreError> {
-    let Tx {
-        transaction,
-        mut open,
-    } = tx;
-    // From here on, the commit itself is watched.
-    open.ended = true;
-    let commit = open.node.watch(transaction.commit());
-    match tokio::time::timeout(write_timeout(), commit).await {
-        Ok(committed) => Ok(committed?),
-        Err(elapsed) => Err(StoreError::Unavailable(elapsed.into())),
-    }
-}
-
-fn write_timeout() -> Duration {
-    let timeout = Duration::from_millis(policy(Intent::DatabaseWrite).attempt_timeout_ms.into());
-    timeout.min(context::deadline().remaining())
 }

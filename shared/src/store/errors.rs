@@ -1,5 +1,6 @@
 //! What can go wrong in the database, and whether trying again can help.
 
+use super::database::PendingMigrations;
 use crate::resilience::{CallError, Class, Classify};
 
 /// A failure of the database.
@@ -55,6 +56,12 @@ impl From<sqlx::Error> for StoreError {
             Some(constraint) => Self::Constraint(constraint.to_owned(), error),
             None => Self::Defect(error),
         }
+    }
+}
+
+impl From<PendingMigrations> for StoreError {
+    fn from(pending: PendingMigrations) -> Self {
+        Self::Unavailable(pending.into())
     }
 }
 

@@ -17,7 +17,7 @@ use super::products::{Card, PageRow, ProductKey};
 use super::rates::{ShippingRow, TaxRow};
 use super::reservations::Offer;
 use crate::domain::pricing::{Rates, ShippingRate, TaxRate};
-use crate::providers::objects::{ObjectError, Objects};
+use crate::providers::objects::{KeptObjects, ObjectError};
 
 /// So often somebody else may be faster.
 const TURNS_MAX: usize = 8;
@@ -109,13 +109,18 @@ pub struct AllRates {
 /// Reads the last-good catalogue, and keeps it.
 #[derive(Clone)]
 pub struct LastGood {
-    objects: Objects,
+    objects: KeptObjects,
 }
 
 impl LastGood {
     /// The one in the bucket that `objects` knows.
-    pub fn new(objects: Objects) -> Self {
+    pub fn new(objects: KeptObjects) -> Self {
         Self { objects }
+    }
+
+    /// The bucket.
+    pub fn objects(&self) -> &KeptObjects {
+        &self.objects
     }
 
     /// Those of `skus` that were for sale, sorted by SKU.

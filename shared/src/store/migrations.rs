@@ -1,7 +1,7 @@
 //! The schema's versions, built into the binary.
 
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{Acquire, PgPool, Postgres};
+use sqlx::{Acquire, PgConnection, Postgres};
 
 static MIGRATOR: Migrator = sqlx::migrate!("../migrations");
 
@@ -26,8 +26,8 @@ pub fn built_for() -> i64 {
 ///
 /// # Errors
 /// The database's.
-pub async fn applied(pool: &PgPool) -> Result<i64, sqlx::Error> {
+pub async fn applied(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("select coalesce(max(version), 0) from _sqlx_migrations where success")
-        .fetch_one(pool)
+        .fetch_one(connection)
         .await
 }

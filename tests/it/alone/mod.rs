@@ -8,3 +8,4 @@
 mod environments;
 mod failover;
 mod nodes;
+mod schema;

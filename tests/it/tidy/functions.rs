@@ -1,18 +1,16 @@
 //! Every function has all of its parts.
 
-use super::template::{TEMPLATE, deployed};
 use super::{Finding, files_under, functions, none, read, root};
+use local::template::{TEMPLATE, Template};
 
 #[test]
 fn every_function_is_in_the_template_and_the_other_way_round() {
     let folders = functions();
-    let resources = deployed();
+    let template = Template::of(&root()).unwrap();
+    let resources = template.functions();
     let mut findings = Vec::new();
     for folder in &folders {
-        if !resources
-            .iter()
-            .any(|resource| resource.function == *folder)
-        {
+        if !resources.iter().any(|resource| resource.name == *folder) {
             findings.push(Finding::at(
                 TEMPLATE,
                 1,
@@ -21,22 +19,19 @@ fn every_function_is_in_the_template_and_the_other_way_round() {
         }
     }
     for resource in &resources {
-        let name = format!(
-            "FunctionName: !Sub holdfast-${{Stage}}-{}",
-            resource.function
-        );
-        if !folders.contains(&resource.function) {
+        let name = format!("holdfast-${{Stage}}-{}", resource.name);
+        if !folders.contains(&resource.name) {
             findings.push(Finding::at(
                 TEMPLATE,
                 resource.line,
-                format!("functions/{} is missing", resource.function),
+                format!("functions/{} is missing", resource.name),
             ));
         }
-        if !resource.text.contains(&name) {
+        if resource.text("FunctionName") != Some(&name) {
             findings.push(Finding::at(
                 TEMPLATE,
                 resource.line,
-                format!("not found: {name}"),
+                format!("its name is not {name}"),
             ));
         }
     }

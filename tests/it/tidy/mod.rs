@@ -1,14 +1,15 @@
 //! The rules of the house that no compiler knows. Every finding names its file and line.
 
+mod configuration;
 mod dependencies;
 mod functions;
 mod imports;
 mod manifests;
+mod migrations;
 mod places;
 mod routes;
 mod sizes;
 pub(crate) mod source;
-mod template;
 mod words;
 
 use std::fmt;

@@ -1,7 +1,7 @@
 //! Every documented route reaches the function that serves it.
 
-use super::template::{Deployed, TEMPLATE, deployed};
-use super::{Finding, none, read};
+use super::{Finding, none, read, root};
+use local::template::{Function, TEMPLATE, Template};
 use utoipa::openapi::OpenApi;
 
 /// What each HTTP function says that it serves.
@@ -16,18 +16,19 @@ fn served() -> [(&'static str, OpenApi); 4] {
 
 #[test]
 fn the_api_routes_every_path_to_the_function_that_serves_it() {
-    let resources = deployed();
+    let template = Template::of(&root()).unwrap();
+    let resources = template.functions();
     let mut findings = Vec::new();
     for (function, document) in served() {
         for path in document.paths.paths.keys() {
             match target(&resources, path) {
-                Some(resource) if resource.function == function => {}
+                Some(resource) if resource.name == function => {}
                 Some(resource) => findings.push(Finding::at(
                     TEMPLATE,
                     resource.line,
                     format!(
                         "{path} goes to `{}`, but `{function}` serves it",
-                        resource.function
+                        resource.name
                     ),
                 )),
                 None => findings.push(Finding::at(
@@ -63,7 +64,7 @@ fn every_path_of_the_contract_is_served_by_a_function() {
 }
 
 /// Where the API sends a path: to the same path if there is one, else under the longest prefix.
-fn target<'a>(resources: &'a [Deployed], path: &str) -> Option<&'a Deployed> {
+fn target<'a>(resources: &'a [Function<'a>], path: &str) -> Option<&'a Function<'a>> {
     let strength = |route: &str| match route.strip_suffix("/{proxy+}") {
         None => (route == path).then_some(usize::MAX),
         Some(prefix) => path

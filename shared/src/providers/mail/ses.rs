@@ -10,7 +10,7 @@ use lettre::message::Mailbox;
 use uuid::Uuid;
 
 use super::{AwsError, EVENT_HEADER, Letter, MailError};
-use crate::config::Config;
+use crate::config::MailConfig;
 use crate::resilience::{CallError, Intent, call};
 
 /// Sends through SES.
@@ -22,11 +22,11 @@ pub(super) struct Ses {
 }
 
 impl Ses {
-    pub(super) fn new(aws: &SdkConfig, config: &Config) -> Self {
+    pub(super) fn new(aws: &SdkConfig, config: &MailConfig) -> Self {
         Self {
             client: Client::new(aws),
-            from: in_ascii(&config.shop.mail_from),
-            identity: config.mail_identity.clone(),
+            from: in_ascii(&config.from),
+            identity: config.identity.clone(),
         }
     }
 

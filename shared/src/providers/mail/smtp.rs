@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::{EVENT_HEADER, Letter, MailError};
 use crate::clock;
-use crate::config::{self, Config};
+use crate::config;
 use crate::providers::secrets::Secrets;
 use crate::resilience::{CallError, Intent, call};
 
@@ -36,10 +36,10 @@ struct Login {
 }
 
 impl Smtp {
-    pub(super) fn new(server: &config::Smtp, config: &Config, secrets: &Secrets) -> Self {
+    pub(super) fn new(server: &config::Smtp, from: &str, secrets: &Secrets) -> Self {
         Self {
             server: server.clone(),
-            from: config.shop.mail_from.clone(),
+            from: from.to_owned(),
             secrets: secrets.clone(),
         }
     }

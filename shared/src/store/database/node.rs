@@ -111,7 +111,7 @@ impl Member {
         result
     }
 
-    /// Asks the node what it is, briefly: one that hangs is as good as gone.
+    /// Asks the node what it is and which schema it has, briefly: one that hangs is as good as gone.
     ///
     /// # Errors
     /// It does not say so in time.
@@ -120,7 +120,8 @@ impl Member {
             sqlx::query_as(
                 "select not pg_is_in_recovery() and not current_setting('transaction_read_only')::bool as writable,
                      case when pg_is_in_recovery() then 0
-                         else ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int4 end as timeline",
+                         else ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::int4 end as timeline,
+                     (select coalesce(max(version), 0) from _sqlx_migrations where success) as schema",
             )
             .fetch_one(&pool)
             .await
@@ -255,6 +256,7 @@ pub(super) mod tests {
             hosts: vec![host.clone()],
             name: "holdfast".to_owned(),
             tls: false,
+            secret_id: "login".to_owned(),
             pool_max: 2,
             pool_idle: Duration::from_secs(300),
             connect_timeout: Duration::from_secs(1),

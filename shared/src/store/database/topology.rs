@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use crate::clock;
 use crate::resilience::policies::{NODE_AVOIDED_FOR, NODE_ROLES_TTL};
+use crate::store::migrations;
 
 /// What a node says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
@@ -15,6 +16,33 @@ pub struct Role {
     pub writable: bool,
     /// Its timeline; the higher one is the one that was promoted later. 0 for a standby.
     pub timeline: i32,
+    /// The newest migration that was applied to it.
+    pub schema: i64,
+}
+
+/// The writer's schema is older than this release needs: nothing is written to it. A newer one is
+/// fine, because migrations only add.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("migrations are pending: the schema is at {applied}, this release needs {needed}")]
+pub struct PendingMigrations {
+    /// The newest migration that was applied.
+    pub applied: i64,
+    /// The newest one that this release was built with.
+    pub needed: i64,
+}
+
+impl Role {
+    /// Whether its schema is new enough for this release to write to it.
+    ///
+    /// # Errors
+    /// It is not: what it has, and what is needed.
+    pub fn check_schema(self) -> Result<(), PendingMigrations> {
+        let (applied, needed) = (self.schema, migrations::built_for());
+        if applied >= needed {
+            return Ok(());
+        }
+        Err(PendingMigrations { applied, needed })
+    }
 }
 
 /// Which of the nodes that answered is the writer: of those that accept writes the
@@ -58,6 +86,8 @@ pub(super) struct Topology {
 #[derive(Debug, Clone)]
 struct Known {
     writer: Option<usize>,
+    /// Whether the writer may be written to.
+    migrated: Result<(), PendingMigrations>,
     /// Never goes down.
     timeline: i32,
     /// Which nodes accept writes and must not get any.
@@ -71,6 +101,7 @@ impl Topology {
         Self {
             known: Mutex::new(Known {
                 writer: None,
+                migrated: Ok(()),
                 timeline: 0,
                 outdated: Vec::new(),
                 asked_at: OffsetDateTime::UNIX_EPOCH,
@@ -81,6 +112,15 @@ impl Topology {
     /// The writer, while that can be taken for granted.
     pub(super) fn writer(&self) -> Option<usize> {
         self.lock().writer
+    }
+
+    /// Whether the writer has every migration that this release needs. Found out with its role, so
+    /// it is as old as that, and noticed as soon.
+    ///
+    /// # Errors
+    /// It has not.
+    pub(super) fn check_schema(&self) -> Result<(), PendingMigrations> {
+        self.lock().migrated
     }
 
     /// The highest timeline that was seen on a node that accepts writes.
@@ -115,6 +155,13 @@ impl Topology {
         known.outdated = (0..answers.len())
             .map(|node| accepts(&answers[node]) && Some(node) != writer)
             .collect();
+        let migrated = role.map_or(Ok(()), Role::check_schema);
+        if let Err(pending) = migrated
+            && known.migrated.is_ok()
+        {
+            tracing::error!(error = %pending, "writes are refused");
+        }
+        known.migrated = migrated;
         known.writer = writer;
         known.asked_at = clock::now();
         writer
@@ -149,12 +196,14 @@ mod tests {
         Some(Role {
             writable: true,
             timeline,
+            schema: i64::MAX,
         })
     }
 
     const STANDBY: Option<Role> = Some(Role {
         writable: false,
         timeline: 0,
+        schema: 0,
     });
 
     #[test]
@@ -217,6 +266,26 @@ mod tests {
         topology.forget();
         assert!(is_old() && topology.writer().is_none());
         assert_eq!(topology.timeline(), 1);
+    }
+
+    #[test]
+    fn old_schema_is_known_until_the_writer_has_another_and_a_newer_one_is_fine() {
+        let needed = migrations::built_for();
+        let at = |schema| {
+            let role = writes(1)?;
+            Some(Role { schema, ..role })
+        };
+        let topology = Topology::unknown();
+        assert_eq!(topology.check_schema(), Ok(()));
+        let applied = needed - 1;
+        // It is found all the same: reads go there.
+        assert_eq!(topology.learn(&[STANDBY, at(applied)]), Some(1));
+        let pending = topology.check_schema().unwrap_err();
+        assert_eq!(pending, PendingMigrations { applied, needed });
+        for schema in [needed, needed + 1] {
+            topology.learn(&[STANDBY, at(schema)]);
+            assert_eq!(topology.check_schema(), Ok(()));
+        }
     }
 
     fn any_answer() -> impl Strategy<Value = Option<Role>> {

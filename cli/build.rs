@@ -1,5 +1,0 @@
-//! Makes a new migration reach the command line: the macro that embeds them does not watch the folder.
-
-fn main() {
-    println!("cargo:rerun-if-changed=../migrations");
-}
