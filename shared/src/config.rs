@@ -105,6 +105,8 @@ pub struct SecretIds {
     pub jwt_public: String,
     /// The key that refresh tokens' successors are made with.
     pub session_key: String,
+    /// The key that second factors are sealed with.
+    pub totp_key: String,
     /// The payment provider's keys.
     pub stripe: String,
 }
@@ -283,6 +285,7 @@ impl SecretIds {
             jwt_private: id("JWT_PRIVATE_SECRET_ID", "jwt-private"),
             jwt_public: id("JWT_PUBLIC_SECRET_ID", "jwt-public"),
             session_key: id("SESSION_SECRET_ID", "session-key"),
+            totp_key: id("TOTP_SECRET_ID", "totp-key"),
             stripe: id("STRIPE_SECRET_ID", "stripe"),
         }
     }
