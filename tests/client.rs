@@ -84,6 +84,14 @@ impl Client {
         }
     }
 
+    /// Whoever holds an access token.
+    pub fn with_token(api_url: &str, token: String) -> Self {
+        Self {
+            token: Some(token),
+            ..Self::anonymous(api_url)
+        }
+    }
+
     /// The same person at another address.
     #[must_use]
     pub fn at(&self, api_url: &str) -> Self {
@@ -129,6 +137,14 @@ impl Client {
                 .json(body),
         )
         .await
+    }
+
+    /// `DELETE`.
+    ///
+    /// # Panics
+    /// When there is no answer.
+    pub async fn delete(&self, path: &str) -> Answer {
+        read(self.request(Method::DELETE, path)).await
     }
 
     /// `PUT`.

@@ -18,6 +18,7 @@ pub mod queue;
 pub mod shop;
 pub mod stack;
 pub mod state;
+pub mod step_up;
 
 pub use database::TestDatabase;
 pub use faults::Fault;

@@ -4,14 +4,14 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::client::{Answer, Client};
-use crate::{Account, Stack};
+use crate::{Account, Stack, step_up};
 
 /// A shop with its people signed in.
 #[derive(Debug, Clone)]
 pub struct Shop {
     /// Where it runs.
     pub api_url: String,
-    /// Runs it.
+    /// Runs it, and has shown a second factor.
     pub admin: Client,
     /// Sells.
     pub seller: Client,
@@ -30,7 +30,7 @@ impl Shop {
             Client::signed_in(&stack.api_url, &account.email, &account.password).await
         };
         Self {
-            admin: sign_in(&stack.accounts.admin).await,
+            admin: step_up::admin(&stack).await,
             seller: sign_in(&stack.accounts.seller).await,
             customer: sign_in(&stack.accounts.customer).await,
             api_url: stack.api_url.clone(),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Names the file with what `cargo holdfast status --json` prints.
-const VARIABLE: &str = "HOLDFAST_STATUS";
+pub(crate) const VARIABLE: &str = "HOLDFAST_STATUS";
 
 /// cargo-nextest gives each test a process and lets those that make faults run alone. Under plain
 /// `cargo test` all tests share this process, and this lock does the same.
@@ -91,6 +91,8 @@ pub struct Account {
     pub email: String,
     /// The password.
     pub password: String,
+    /// What codes are made of, for whoever has a second factor: base32.
+    pub totp_secret: Option<String>,
 }
 
 /// The running stack, as the command line knows it.

@@ -17,7 +17,7 @@ mod steps;
 
 use clap::{Parser, Subcommand};
 use commands::{bench, check, db, down, drill, fault, flags, logs, mail, openapi, serve, status};
-use commands::{test, up};
+use commands::{test, totp, up};
 use local::Stack;
 use std::process::ExitCode;
 
@@ -56,6 +56,8 @@ enum Command {
     Db(db::Options),
     /// Shows the kill switches, or moves one
     Flags(flags::Options),
+    /// Prints the code of the admin's second factor; each is good once
+    Totp,
     /// Lets a dependency fail or heals it; without arguments, lists the faults in force
     Fault(fault::Options),
     /// Lets customers come and go while something is away, and checks what became of every order
@@ -95,6 +97,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Mail(options) => mail::run(&stack, &options).await,
         Command::Db(options) => db::run(&stack, &options).await,
         Command::Flags(options) => flags::run(&stack, &options).await,
+        Command::Totp => totp::run(&stack),
         Command::Fault(options) => fault::run(&stack, &options).await,
         Command::Drill(options) => drill::run(&stack, &options).await,
         Command::Openapi => openapi::run(&stack).await,

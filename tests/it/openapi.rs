@@ -195,7 +195,9 @@ fn what_extractors_demand_is_declared() {
                     .split(|c: char| !c.is_alphanumeric() && c != '_')
                     .any(|word| word == type_)
             };
-            let signed_in = ["User", "Seller", "Admin"].into_iter().any(takes);
+            let signed_in = ["User", "Seller", "Admin", "SteppedUp"]
+                .into_iter()
+                .any(takes);
             assert_eq!(
                 operation.demands_token(),
                 signed_in,

@@ -108,7 +108,10 @@ async fn without_dynamodb_sign_in_works_and_sessions_do_not() {
         assert_eq!(me.status, 200);
         assert!(me.elapsed < Duration::from_secs(1), "{:?}", me.elapsed);
         let token = json!({"refresh_token": good.body["refresh_token"]});
-        for path in ["/auth/refresh", "/auth/logout", "/auth/logout-all"] {
+        let everywhere = caller.post("/auth/logout-all", &Value::Null).await;
+        assert_eq!(everywhere.status, 204, "{}", everywhere.body);
+        assert_eq!(everywhere.header("x-degraded"), "sessions");
+        for path in ["/auth/refresh", "/auth/logout"] {
             let answer = caller.post(path, &token).await;
             answer.is_unavailable();
             assert!(

@@ -73,6 +73,7 @@ pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
             reason,
         }) => {
             let body = json!({"enabled": *position == Position::On, "reason": reason});
+            let api = api.step_up(&accounts.admin).await?;
             let answer = api.put(&format!("/admin/flags/{name}"), &body).await?;
             let step = format!("moving the switch {name}");
             print(&serde_json::from_value(answer.body(&step)?)?);

@@ -13,4 +13,5 @@ pub(crate) mod openapi;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod test;
+pub(crate) mod totp;
 pub(crate) mod up;

@@ -155,6 +155,7 @@ async fn print_table(stack: &Stack, status: &Status) {
     ] {
         println!("{role:<20} {}  {}", account.email, account.password);
     }
+    println!("{:<20} cargo holdfast totp", "the admin's codes");
 }
 
 /// Nothing when there is none, or the fault proxy is not there to ask.

@@ -1,10 +1,12 @@
 //! The people of the sample shop. No route makes an admin, so they are written
 //! to the database as registration would write them.
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use shared::domain::ids::new_id;
+use shared::domain::sealed::SealKey;
+use shared::domain::totp::TotpSecret;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -31,6 +33,7 @@ pub(super) async fn ensure(target: &Target) -> Result<u64> {
         made += u64::from(insert(&mut tx, account, role, name).await?);
         renew_password(&mut tx, account, role).await?;
     }
+    renew_second_factor(&mut tx, &target.admin, &target.seal_key).await?;
     credit(&mut tx, &target.customer).await?;
     tx.commit().await?;
     Ok(made)
@@ -84,6 +87,44 @@ async fn renew_password(tx: &mut PgConnection, account: &Account, role: &str) ->
         .bind(role)
         .execute(&mut *tx)
         .await?;
+    Ok(())
+}
+
+/// Enrols somebody with the second factor that the stack has chosen for them.
+async fn renew_second_factor(
+    tx: &mut PgConnection,
+    account: &Account,
+    key: &SealKey,
+) -> Result<()> {
+    let secret = account
+        .totp_secret
+        .as_deref()
+        .and_then(TotpSecret::from_text);
+    let secret = secret.context("the admin has no second factor")?;
+    let (id, sealed): (Uuid, Option<Vec<u8>>) = sqlx::query_as(
+        "select u.id, t.secret from users u
+         left join totp_enrolments t on t.user_id = u.id and t.confirmed_at is not null
+         where u.email_key = lower($1)",
+    )
+    .bind(&account.email)
+    .fetch_one(&mut *tx)
+    .await?;
+    let opened = sealed.and_then(|sealed| key.open(&sealed, id).ok());
+    if opened.is_some_and(|opened| opened == secret.as_bytes()) {
+        return Ok(());
+    }
+    sqlx::query("delete from totp_enrolments where user_id = $1")
+        .bind(id)
+        .execute(&mut *tx)
+        .await?;
+    sqlx::query(
+        "insert into totp_enrolments (id, user_id, secret, confirmed_at) values ($1, $2, $3, now())",
+    )
+    .bind(new_id())
+    .bind(id)
+    .bind(key.seal(secret.as_bytes(), id)?)
+    .execute(&mut *tx)
+    .await?;
     Ok(())
 }
 

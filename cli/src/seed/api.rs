@@ -13,6 +13,8 @@ const ATTEMPTS: u32 = 6;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// A `Retry-After` beyond this is not waited for in full.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// Until there is a new code.
+const STEP_UP_ROUNDS: u32 = 8;
 
 /// The API as one caller sees it.
 #[derive(Clone)]
@@ -56,6 +58,29 @@ impl Api {
             token: Some(token.to_owned()),
             ..self.clone()
         })
+    }
+
+    /// The same caller after showing the second factor.
+    pub(crate) async fn step_up(&self, account: &Account) -> Result<Self> {
+        let step = format!("showing the second factor of {}", account.email);
+        for _ in 0..STEP_UP_ROUNDS {
+            for code in account.codes()? {
+                let body = json!({"code": code});
+                let answer = self.post("/auth/step-up", &body).await;
+                let answer = answer.context(step.clone())?;
+                // A code is good once, and somebody else may have had this one.
+                if answer.status == StatusCode::UNAUTHORIZED {
+                    continue;
+                }
+                let body = answer.body(&step)?;
+                return Ok(Self {
+                    token: body["access_token"].as_str().map(ToOwned::to_owned),
+                    ..self.clone()
+                });
+            }
+            tokio::time::sleep(PAUSE_MAX).await;
+        }
+        bail!("{step}: no code was taken. `cargo holdfast up` sets the second factor again.")
     }
 
     /// Reads.

@@ -16,6 +16,7 @@ mod upload;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::{Context, Result};
+use shared::domain::sealed::SealKey;
 use sqlx::PgPool;
 
 pub(crate) use api::Api;
@@ -35,6 +36,8 @@ pub(crate) struct Target {
     pub(crate) customer: Account,
     /// The writer, as a role that owns the tables.
     pub(crate) database: PgPool,
+    /// What second factors are sealed with.
+    pub(crate) seal_key: SealKey,
 }
 
 /// What a run added. All zero when everything was there.

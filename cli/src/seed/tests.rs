@@ -4,6 +4,7 @@ mod fake;
 
 use std::cell::Cell;
 
+use shared::domain::sealed::SealKey;
 use sqlx::postgres::PgPoolOptions;
 
 use super::catalogue::Catalogue;
@@ -21,6 +22,7 @@ fn target(fake: &Fake) -> Target {
     let account = |role: &str| Account {
         email: format!("{role}@shop.example"),
         password: role.to_owned(),
+        totp_secret: None,
     };
     Target {
         api_url: fake.origin(),
@@ -31,6 +33,7 @@ fn target(fake: &Fake) -> Target {
         database: PgPoolOptions::new()
             .connect_lazy("postgres://127.0.0.1:1/none")
             .unwrap(),
+        seal_key: SealKey::try_from("A".repeat(64).as_str()).unwrap(),
     }
 }
 

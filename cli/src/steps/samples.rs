@@ -6,6 +6,7 @@ use local::{Port, Stack};
 use sqlx::postgres::PgPoolOptions;
 
 use super::accounts::Accounts;
+use super::secrets;
 use crate::progress::Step;
 use crate::seed::{self, Seeded, Target};
 
@@ -21,6 +22,7 @@ pub(crate) async fn seed(
 ) -> Result<String> {
     let options = superuser_options(stack, writer, DATABASE)?;
     let target = Target {
+        seal_key: secrets::seal_key(stack).await?,
         api_url: stack.url(Port::Front),
         admin: accounts.admin.clone(),
         seller: accounts.seller.clone(),

@@ -11,6 +11,7 @@ use local::postgres::Node;
 use local::stack::STAGE;
 use local::{Port, Stack, aws};
 use secrecy::ExposeSecret;
+use shared::domain::sealed::SealKey;
 use shared::providers::signing::{FirstSecrets, Ring};
 use time::OffsetDateTime;
 
@@ -61,6 +62,16 @@ async fn replicate(from: &Client, to: &Client) -> Result<usize> {
 /// A client with the rights of the account's root.
 pub(crate) async fn client(stack: &Stack) -> Client {
     client_of(stack, Port::Aws).await
+}
+
+/// The key that second factors are sealed with, which the template has made up.
+///
+/// # Errors
+/// The emulator refuses.
+pub(crate) async fn seal_key(stack: &Stack) -> Result<SealKey> {
+    let id = format!("holdfast/{STAGE}/totp-key");
+    let text = value(&client(stack).await, &id).await?;
+    SealKey::try_from(text.as_str()).with_context(|| format!("{id} holds no key."))
 }
 
 async fn client_of(stack: &Stack, port: Port) -> Client {

@@ -53,6 +53,7 @@ mod tests {
         let account = || Account {
             email: "E".into(),
             password: "P".into(),
+            totp_secret: None,
         };
         let accounts = Accounts {
             admin: account(),

@@ -1,16 +1,19 @@
 //! A signed-in user's own account.
 
 use axum::extract::State;
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use shared::domain::accounts::{Name, Role};
+use shared::domain::accounts::{AccountError, Name, Role};
 use shared::http::{ApiError, Json, Kind, Problem, User};
 use shared::store::accounts::{self, Account};
-use shared::store::database;
+use shared::store::mail_tokens::{self, Purpose};
+use shared::store::totp::{self, Stage};
+use shared::store::{PgConnection, database, erasure};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::AppState;
+use crate::{AppState, sign_out};
 
 /// An account, as its owner sees it.
 #[derive(Serialize, ToSchema)]
@@ -90,6 +93,54 @@ pub(crate) async fn change_me(
     let account = database::statement(accounts::rename(&mut tx, user.id(), &name)).await?;
     database::commit(tx).await?;
     known(account)
+}
+
+/// Closes the caller's account and erases what is known of its owner.
+///
+/// Orders, payments and the wallet's ledger stay, and are nobody's any more: what is
+/// left in the wallet is lost. Orders that were placed are sent all the same; where
+/// they go is erased once they came to an end. No mail is sent any more. The address
+/// can register again.
+#[utoipa::path(
+    delete, path = "/auth/me", tag = "accounts", security(("bearer" = [])),
+    responses(
+        (status = 204, description = "Closed, now or before."),
+        (status = 401, description = "No valid access token.", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The last admin, or somebody with products that are not archived.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database is away.", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub(crate) async fn delete_me(
+    State(state): State<AppState>,
+    user: User,
+) -> Result<StatusCode, ApiError> {
+    let mut tx = state.database.begin().await?;
+    database::within(close(&mut tx, user.id())).await?;
+    database::commit(tx).await?;
+    sign_out::everywhere(&state, user.id()).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn close(tx: &mut PgConnection, id: Uuid) -> Result<(), ApiError> {
+    if accounts::lock_admins(tx).await? == [id] {
+        return Err(AccountError::LastAdmin.into());
+    }
+    if erasure::is_selling(tx, id).await? {
+        return Err(AccountError::StillSelling.into());
+    }
+    if !erasure::close_account(tx, id).await? {
+        return Ok(());
+    }
+    for purpose in [Purpose::VerifyEmail, Purpose::ResetPassword] {
+        mail_tokens::spend_all(tx, id, purpose).await?;
+    }
+    for stage in [Stage::Pending, Stage::Confirmed] {
+        totp::forget(tx, id, stage).await?;
+    }
+    erasure::forget_cards(tx, id).await?;
+    erasure::erase_addresses(tx, id).await?;
+    erasure::erase_answers(tx, id).await?;
+    Ok(erasure::request(tx, id).await?)
 }
 
 /// A token may outlive its account by minutes.

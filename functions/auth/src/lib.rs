@@ -2,10 +2,17 @@
 #![recursion_limit = "256"]
 
 mod accounts;
+mod codes;
 mod keys;
+mod mailed;
+mod passwords;
 mod registration;
+mod roles;
 mod sessions;
 mod sign_in;
+mod sign_out;
+mod step_up;
+mod totp;
 mod verification;
 
 use axum::Router;
@@ -29,7 +36,18 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(sessions::end_session))
         .routes(routes!(verification::verify_email))
         .routes(routes!(verification::resend_verification))
-        .routes(routes!(accounts::get_me, accounts::change_me));
+        .routes(routes!(passwords::forgot_password))
+        .routes(routes!(passwords::reset_password))
+        .routes(routes!(passwords::change_password))
+        .routes(routes!(totp::set_up_totp))
+        .routes(routes!(totp::confirm_totp))
+        .routes(routes!(step_up::step_up))
+        .routes(routes!(
+            accounts::get_me,
+            accounts::change_me,
+            accounts::delete_me
+        ))
+        .routes(routes!(roles::put_role));
     OpenApiRouter::new()
         .nest(BASE_PATH, accounts)
         .routes(routes!(keys::jwks))

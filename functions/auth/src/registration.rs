@@ -22,10 +22,11 @@ use crate::AppState;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Register {
-    /// Shown as typed, compared without regard to case.
+    /// Shown as typed, compared without regard to case. Letters of alphabets that look
+    /// alike do not stand together.
     #[schema(example = "ada@example.com", max_length = 254)]
     email: String,
-    /// At least 8 characters of any script; not one that is easy to guess.
+    /// 8 to 128 characters of any script, 15 or more advised; not one that is easy to guess.
     #[schema(
         example = "tr0mbone&Kelp",
         format = "password",
@@ -88,32 +89,46 @@ pub(crate) async fn register(
 }
 
 async fn store(state: &AppState, account: &NewAccount<'_>) -> Result<Uuid, StoreError> {
-    let mut tx = state.database.begin().await?;
+    let may_tell = state.limits.may_mail("registration", account.email).await;
     let currency = state.config.currency;
-    let user_id = database::within(insert(&mut tx, account, currency)).await?;
+    let mut tx = state.database.begin().await?;
+    let stored = async {
+        let (user_id, event) = match insert(&mut tx, account, currency).await? {
+            Stored::New => {
+                let user_id = account.id;
+                (user_id, Event::AccountRegistered { user_id })
+            }
+            Stored::Taken(owner) => {
+                // Who was told often enough is not told again: the event is about an
+                // account that does not exist then, and all takes as long.
+                let user_id = owner.filter(|_| may_tell).unwrap_or(account.id);
+                (user_id, Event::AddressTaken { user_id })
+            }
+        };
+        outbox::add(&mut tx, user_id, &event).await?;
+        Ok::<_, StoreError>(user_id)
+    };
+    let user_id = database::within(stored).await?;
     database::commit(tx).await?;
     Ok(user_id)
 }
 
-/// Stores the account or, when the address is taken, a note to its owner; whom
-/// the event is about.
+/// What became of a registration.
+enum Stored {
+    /// There is a new account.
+    New,
+    /// The address has one: whose, unless it was erased this moment.
+    Taken(Option<Uuid>),
+}
+
 async fn insert(
     tx: &mut PgConnection,
     account: &NewAccount<'_>,
     currency: Currency,
-) -> Result<Uuid, StoreError> {
-    let (user_id, event) = if accounts::insert(tx, account).await? {
+) -> Result<Stored, StoreError> {
+    if accounts::insert(tx, account).await? {
         accounts::insert_wallet(tx, account, currency).await?;
-        let user_id = account.id;
-        (user_id, Event::AccountRegistered { user_id })
-    } else {
-        let owner = accounts::owner_of(tx, account.email).await?;
-        // An erased account keeps its row; nobody is left to tell.
-        let Some(user_id) = owner else {
-            return Ok(account.id);
-        };
-        (user_id, Event::AddressTaken { user_id })
-    };
-    outbox::add(tx, user_id, &event).await?;
-    Ok(user_id)
+        return Ok(Stored::New);
+    }
+    Ok(Stored::Taken(accounts::owner_of(tx, account.email).await?))
 }

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::AppState;
 use crate::sign_in::{self, Refreshed, SignedIn};
+use crate::sign_out;
 
 /// Credentials.
 #[derive(Deserialize, ToSchema)]
@@ -130,20 +131,21 @@ pub(crate) async fn logout(
 
 /// Ends every session of the caller.
 ///
-/// Access tokens that were issued before are refused within a minute.
+/// Access tokens that were issued before are refused within a minute. `X-Degraded:
+/// sessions`: the session store is away, so they are good until they expire.
 #[utoipa::path(
     post, path = "/auth/logout-all", tag = "accounts", security(("bearer" = [])),
     responses(
         (status = 204, description = "Every session has ended."),
         (status = 401, description = "No valid access token.", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The session store is away.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "Both the database and the session store are away.", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn logout_all(
     State(state): State<AppState>,
     user: User,
 ) -> Result<StatusCode, ApiError> {
-    state.sessions.end_all(user.id()).await?;
+    sign_out::on_request(&state, user.id()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -9,8 +9,10 @@ use shared::dynamo::DynamoError;
 use shared::http::{ApiError, Kind, too_many};
 use shared::providers::passwords;
 use shared::providers::signing::{Subject, TOKEN_SECONDS};
-use shared::store::StoreError;
+use shared::resilience::policies::PASSWORD_RENEW_TIMEOUT;
 use shared::store::accounts::{self, Account};
+use shared::store::{StoreError, database};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -78,15 +80,18 @@ pub(crate) async fn sign_in(
 ) -> Result<SignedIn, ApiError> {
     let attempt = state.limits.begin_sign_in(email, from).await;
     let attempt = attempt.map_err(too_many)?;
-    let Some(account) = authenticate(state, email, password).await? else {
+    let as_of = clock::now();
+    let Some(account) = authenticate(state, email, password.clone()).await? else {
         state.limits.sign_in_failed(&attempt).await;
         return Err(AccountError::Credentials.into());
     };
     let holder = holder(&account);
-    let access_token = sign(state, account.id, holder).await?;
-    let (session, ()) = tokio::join!(
+    let subject = subject(account.id, holder, as_of);
+    let access_token = state.signer.sign(subject).await?;
+    let (session, (), ()) = tokio::join!(
         state.sessions.begin(account.id, holder),
-        state.limits.sign_in_succeeded(&attempt)
+        state.limits.sign_in_succeeded(&attempt),
+        renew_hash(state, &account, password)
     );
     let session = session
         .inspect_err(|error| tracing::warn!(error = %error, "signed in without a session"))
@@ -124,6 +129,25 @@ async fn authenticate(
     Ok(account.filter(|_| matches))
 }
 
+/// Hashes a password anew whose hash was made with less work than is usual now.
+/// Somebody who signs in is the only one who has it.
+async fn renew_hash(state: &AppState, account: &Account, password: Password) {
+    if !passwords::is_outdated(&account.password_hash) {
+        return;
+    }
+    let renewed = async {
+        let hash = passwords::hash_again(password).await?;
+        let mut tx = state.database.begin().await?;
+        database::statement(accounts::renew_hash(&mut tx, account, &hash)).await?;
+        database::commit(tx).await?;
+        Ok::<_, ApiError>(())
+    };
+    match tokio::time::timeout(PASSWORD_RENEW_TIMEOUT, renewed).await {
+        Ok(Ok(())) => tracing::info!("a password was hashed anew"),
+        Ok(Err(_)) | Err(_) => tracing::warn!("a password keeps its weaker hash for now"),
+    }
+}
+
 /// Spends `presented` for its successor; also what was missing meanwhile.
 pub(crate) async fn refresh(
     state: &AppState,
@@ -132,6 +156,7 @@ pub(crate) async fn refresh(
     let key = &state.config.session_key;
     let successor = presented.successor(&state.secrets.session_key(key).await?);
     for _ in 0..ROUNDS_MAX {
+        let as_of = clock::now();
         let family = state.sessions.family(presented).await?;
         let family = family.ok_or(AccountError::Credentials)?;
         match family.judge(&presented.digest(), clock::now()) {
@@ -142,14 +167,18 @@ pub(crate) async fn refresh(
                 return Err(AccountError::Credentials.into());
             }
             Verdict::Repeat => {
-                let answer = answer(state, &family, &successor, family.holder()).await?;
-                return Ok((answer, None));
+                let subject = subject(family.user_id, family.holder(), as_of);
+                return Ok((answer(state, &family, &successor, subject).await?, None));
             }
             Verdict::Rotate => {}
         }
         let (holder, missing) = current_holder(state, &family).await?;
         match state.sessions.rotate(&family, &successor, holder).await {
-            Ok(()) => return Ok((answer(state, &family, &successor, holder).await?, missing)),
+            Ok(()) => {
+                let subject = subject(family.user_id, holder, as_of);
+                let answer = answer(state, &family, &successor, subject).await?;
+                return Ok((answer, missing));
+            }
             Err(DynamoError::ConditionFailed) => {}
             Err(error) => return Err(error.into()),
         }
@@ -168,8 +197,10 @@ async fn current_holder(
         .read_own(|pool| async move { accounts::by_id(&pool, id).await })
         .await;
     match account {
-        Ok(Some(account)) => Ok((holder(&account), None)),
-        Ok(None) => {
+        Ok(Some(account)) if !family.is_of_the_past(holder(&account)) => {
+            Ok((holder(&account), None))
+        }
+        Ok(_) => {
             state.sessions.end(id, family.family_id).await?;
             Err(AccountError::Credentials.into())
         }
@@ -185,10 +216,10 @@ async fn answer(
     state: &AppState,
     family: &Family,
     successor: &RefreshToken,
-    holder: Holder,
+    subject: Subject,
 ) -> Result<Refreshed, ApiError> {
     Ok(Refreshed {
-        access_token: sign(state, family.user_id, holder).await?,
+        access_token: state.signer.sign(subject).await?,
         token_type: "Bearer",
         expires_in: TOKEN_SECONDS,
         refresh_token: successor.to_text(),
@@ -196,20 +227,24 @@ async fn answer(
     })
 }
 
-async fn sign(state: &AppState, user_id: Uuid, holder: Holder) -> Result<String, ApiError> {
-    let subject = Subject {
+/// Whom a token is issued for that says what was known of the account at `as_of`.
+pub(crate) const fn subject(user_id: Uuid, holder: Holder, as_of: OffsetDateTime) -> Subject {
+    Subject {
         user_id,
         role: holder.role,
         wallet_id: holder.wallet_id,
         email_verified: holder.email_verified,
-    };
-    Ok(state.signer.sign(subject).await?)
+        step_up_until: None,
+        as_of,
+    }
 }
 
-const fn holder(account: &Account) -> Holder {
+/// Whom a session of an account signs in.
+pub(crate) const fn holder(account: &Account) -> Holder {
     Holder {
         role: account.role,
         wallet_id: account.wallet_id,
         email_verified: account.email_verified_at.is_some(),
+        epoch: account.session_epoch,
     }
 }

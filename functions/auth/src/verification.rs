@@ -4,15 +4,14 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::domain::accounts::{AccountError, Email};
-use shared::domain::events::Event;
 use shared::domain::secrets::Opaque;
-use shared::events;
 use shared::http::{ApiError, Json, Problem};
-use shared::resilience::policies::ACCOUNT_LOOKUP_FLOOR;
-use shared::store::{StoreError, accounts, database, outbox};
+use shared::store::mail_tokens::{self, Purpose};
+use shared::store::{accounts, database};
 use utoipa::ToSchema;
 
 use crate::AppState;
+use crate::mailed::{self, Wanted};
 use crate::registration::VerificationSent;
 
 /// The token out of a verification mail.
@@ -56,7 +55,7 @@ pub(crate) async fn verify_email(
     let token = Opaque::from_text(&body.token).ok_or(AccountError::MailToken)?;
     let mut tx = state.database.begin().await?;
     database::within(async {
-        let user = accounts::use_verification(&mut tx, &token.digest()).await?;
+        let user = mail_tokens::spend(&mut tx, Purpose::VerifyEmail, &token.digest()).await?;
         accounts::verify_email(&mut tx, user.ok_or(AccountError::MailToken)?).await?;
         Ok::<_, ApiError>(())
     })
@@ -68,12 +67,14 @@ pub(crate) async fn verify_email(
 
 /// Sends the verification mail again.
 ///
-/// The answer is the same, and takes as long, when there is nothing to send.
+/// The answer is the same, and takes as long, when there is nothing to send. One
+/// address gets a few mails an hour, however often they are asked for.
 #[utoipa::path(
     post, path = "/auth/verify-email/resend", tag = "accounts", request_body = Resend,
     responses(
         (status = 202, body = VerificationSent),
         (status = 422, description = "It is not an address.", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database is away.", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn resend_verification(
@@ -81,25 +82,6 @@ pub(crate) async fn resend_verification(
     Json(body): Json<Resend>,
 ) -> Result<(StatusCode, Json<VerificationSent>), ApiError> {
     let email = Email::try_from(body.email)?;
-    let soonest = tokio::time::sleep(ACCOUNT_LOOKUP_FLOOR);
-    let requested = request_verification(&state, &email).await;
-    soonest.await;
-    requested?;
+    mailed::request(&state, Wanted::Verification, &email).await?;
     Ok(VerificationSent::answer())
-}
-
-async fn request_verification(state: &AppState, email: &Email) -> Result<(), StoreError> {
-    let mut tx = state.database.begin().await?;
-    let requested = database::within(async {
-        let Some(user_id) = accounts::unverified_owner_of(&mut tx, email).await? else {
-            return Ok(None);
-        };
-        outbox::add(&mut tx, user_id, &Event::VerificationRequested { user_id }).await?;
-        Ok::<_, StoreError>(Some(user_id))
-    });
-    if let Some(user_id) = requested.await? {
-        database::commit(tx).await?;
-        events::publish(state, user_id).await;
-    }
-    Ok(())
 }

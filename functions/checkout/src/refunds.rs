@@ -11,7 +11,7 @@ use shared::domain::money::Money;
 use shared::domain::order::OrderError;
 use shared::events;
 use shared::http::idempotency::{Answer, answer_before, fingerprint};
-use shared::http::{Admin, ApiError, Json, Path, Problem};
+use shared::http::{Admin, ApiError, Json, Path, Problem, SteppedUp};
 use shared::operations::refund_order;
 use shared::store::audit::{self, Entry};
 use shared::store::idempotency::{self, Scope};
@@ -51,6 +51,7 @@ pub(crate) struct RefundView {
     request_body = RefundBody,
     responses(
         (status = 201, description = "The refund", body = RefundView),
+        (status = 403, description = "Not an admin (`forbidden`), or without a second factor (`step-up-required`)", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "None", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "More than was captured", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "Not valid", body = Problem, content_type = "application/problem+json"),
@@ -58,7 +59,7 @@ pub(crate) struct RefundView {
 )]
 pub(crate) async fn post_refund(
     State(state): State<AppState>,
-    Admin(user): Admin,
+    SteppedUp(Admin(user)): SteppedUp,
     Path(id): Path<Uuid>,
     key: IdempotencyKey,
     Json(body): Json<RefundBody>,

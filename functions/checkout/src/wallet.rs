@@ -8,7 +8,7 @@ use shared::domain::flags::Flag;
 use shared::domain::idempotency::IdempotencyKey;
 use shared::domain::money::{Currency, Money};
 use shared::http::idempotency::{Answer, answer_before, fingerprint};
-use shared::http::{Admin, ApiError, Json, Page, PageQuery, Path, Problem, Query, User};
+use shared::http::{Admin, ApiError, Json, Page, PageQuery, Path, Problem, Query, SteppedUp, User};
 use shared::store::audit::{self, Entry};
 use shared::store::database;
 use shared::store::idempotency::{self, Scope};
@@ -120,13 +120,14 @@ fn entry_view(entry: wallets::Entry, currency: Currency) -> EntryView {
     request_body = CreditBody,
     responses(
         (status = 201, description = "Given", body = CreditView),
+        (status = 403, description = "Not an admin (`forbidden`), or without a second factor (`step-up-required`)", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such account", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "Not valid", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn post_credit(
     State(state): State<AppState>,
-    Admin(admin): Admin,
+    SteppedUp(Admin(admin)): SteppedUp,
     Path(user_id): Path<Uuid>,
     key: IdempotencyKey,
     Json(body): Json<CreditBody>,

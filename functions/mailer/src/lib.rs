@@ -15,9 +15,11 @@ use shared::providers::mail::{Letter, MailError};
 use shared::resilience::CallError;
 use shared::resilience::policies::MAIL_LEASE;
 use shared::state::Mailer;
+use shared::store::accounts::{self, Recipient};
 use shared::store::database::{self, Tx};
+use shared::store::mail_tokens::{self, Purpose};
 use shared::store::order_mail::{self as orders, OrderMail, OrderMailLine};
-use shared::store::{StoreError, accounts, outbox};
+use shared::store::{StoreError, outbox};
 use uuid::Uuid;
 
 /// What this function has at hand.
@@ -128,12 +130,36 @@ async fn compose(
 ) -> Result<Option<Content>, SendError> {
     match *event {
         Event::AccountRegistered { user_id } | Event::VerificationRequested { user_id } => {
-            verification(shop, tx, user_id).await
+            let purpose = Purpose::VerifyEmail;
+            with_token(tx, (user_id, purpose), |owner, token| {
+                account_mail::verification(shop, owner, token)
+            })
+            .await
+        }
+        Event::PasswordResetRequested { user_id } => {
+            let purpose = Purpose::ResetPassword;
+            with_token(tx, (user_id, purpose), |owner, token| {
+                account_mail::password_reset(shop, owner, token)
+            })
+            .await
         }
         Event::AddressTaken { user_id } => {
-            let owner = accounts::recipient(tx, user_id).await;
-            let owner = owner.map_err(StoreError::from)?;
-            Ok(owner.map(|owner| account_mail::address_taken(shop, owner)))
+            about_account(tx, user_id, |owner| {
+                account_mail::address_taken(shop, owner)
+            })
+            .await
+        }
+        Event::PasswordChanged { user_id } => {
+            about_account(tx, user_id, |owner| {
+                account_mail::password_changed(shop, owner)
+            })
+            .await
+        }
+        Event::SecondFactorSet { user_id } => {
+            about_account(tx, user_id, |owner| {
+                account_mail::second_factor_set(shop, owner)
+            })
+            .await
         }
         Event::OrderPaid { order_id } => {
             about_order(tx, order_id, |order, lines| {
@@ -180,20 +206,30 @@ async fn compose(
     }
 }
 
-/// Makes the token only now, so that none ever waits in a queue.
-async fn verification(
-    shop: &ShopConfig,
+/// Nothing when there is no such account: it was erased, or never was there.
+async fn about_account(
     tx: &mut Tx,
     user_id: Uuid,
+    write: impl FnOnce(Recipient) -> Content,
+) -> Result<Option<Content>, SendError> {
+    let owner = accounts::recipient(tx, user_id).await;
+    Ok(owner.map_err(StoreError::from)?.map(write))
+}
+
+/// Makes the token only now, so that none ever waits in a queue.
+async fn with_token(
+    tx: &mut Tx,
+    (user_id, purpose): (Uuid, Purpose),
+    write: impl FnOnce(Recipient, &Opaque) -> Content,
 ) -> Result<Option<Content>, SendError> {
     let owner = accounts::recipient(tx, user_id).await;
     let Some(owner) = owner.map_err(StoreError::from)? else {
         return Ok(None);
     };
     let token = Opaque::generate()?;
-    let added = accounts::add_verification(tx, user_id, &token.digest()).await;
+    let added = mail_tokens::add(tx, user_id, (purpose, &token.digest())).await;
     added.map_err(StoreError::from)?;
-    Ok(Some(account_mail::verification(shop, owner, &token)))
+    Ok(Some(write(owner, &token)))
 }
 
 async fn about_order(

@@ -5,7 +5,7 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::dynamo::control::Change;
-use shared::http::{Admin, ApiError, Json, Page, Path, Problem};
+use shared::http::{Admin, ApiError, Json, Page, Path, Problem, SteppedUp};
 use shared::resilience::policies::DEPENDENCIES;
 use shared::resilience::{Dependency, Forced, breaker};
 use time::OffsetDateTime;
@@ -114,7 +114,7 @@ pub(crate) async fn get_breakers(
     params(("dependency" = String, Path)), request_body = SetBreaker,
     responses(
         (status = 200, description = "As it stands now", body = BreakerView),
-        (status = 403, description = "Not an admin", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not an admin (`forbidden`), or without a second factor (`step-up-required`)", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is no such dependency", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "No reason, or something else is not valid", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The table is away", body = Problem, content_type = "application/problem+json"),
@@ -122,7 +122,7 @@ pub(crate) async fn get_breakers(
 )]
 pub(crate) async fn put_breaker(
     State(state): State<AppState>,
-    admin: Admin,
+    SteppedUp(admin): SteppedUp,
     Path(dependency): Path<String>,
     Json(body): Json<SetBreaker>,
 ) -> Result<Response, ApiError> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::domain::flags::Flag;
 use shared::dynamo::flags::StoredFlag;
-use shared::http::{Admin, ApiError, Json, Page, Path, Problem};
+use shared::http::{Admin, ApiError, Json, Page, Path, Problem, SteppedUp};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -115,7 +115,7 @@ pub(crate) async fn get_flag(
     params(("name" = String, Path)), request_body = SetFlag,
     responses(
         (status = 200, description = "As it stands now", body = FlagView),
-        (status = 403, description = "Not an admin", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not an admin (`forbidden`), or without a second factor (`step-up-required`)", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is none of this name", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "No reason, or something else is not valid", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The table is away", body = Problem, content_type = "application/problem+json"),
@@ -123,7 +123,7 @@ pub(crate) async fn get_flag(
 )]
 pub(crate) async fn put_flag(
     State(state): State<AppState>,
-    admin: Admin,
+    SteppedUp(admin): SteppedUp,
     Path(name): Path<String>,
     Json(body): Json<SetFlag>,
 ) -> Result<Response, ApiError> {

@@ -2,6 +2,7 @@
 #![recursion_limit = "256"]
 
 mod catalogue;
+mod erasure;
 
 use lambda_runtime::Error;
 use serde_json::{Value, json};
@@ -29,6 +30,7 @@ pub async fn run(state: AppState) -> Result<Value, Error> {
     let refunds = make_refunds(&state).await;
     let reservations = expire_reservations(&state).await;
     let reconciled = reconcile::reconcile(&state).await;
+    let erased = erasure::erase(&state).await;
     // Last, because the others add events.
     let events = events::sweep(&state).await.map_err(OperationError::from);
     // After these, because it may take its time.
@@ -39,6 +41,7 @@ pub async fn run(state: AppState) -> Result<Value, Error> {
         ("refunds", counted(refunds)),
         ("reservations", counted(reservations)),
         ("reconciled", counted(reconciled)),
+        ("erased", counted(erased)),
         ("events", counted(events)),
         ("catalogue", catalogue),
     ])

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::shop::{country, currency, payments_url};
+use super::shop::{country, currency, payments_url, shop_name};
 use super::{
     Config, DatabaseConfig, EdgeConfig, MailConfig, MediaConfig, PaymentsConfig, QueueUrls, Reader,
     SecretsReplica, ShopConfig, Stage, TelemetryConfig,
@@ -94,8 +94,12 @@ pub struct AuthConfig {
     pub jwt_private: String,
     /// The name of the secret that refresh tokens' successors are made with.
     pub session_key: String,
+    /// The name of the secret that second factors are sealed with.
+    pub totp_key: String,
     /// The currency of new wallets.
     pub currency: Currency,
+    /// The shop's name, as authenticator apps show it.
+    pub shop_name: String,
 }
 
 impl Config for AuthConfig {
@@ -107,7 +111,9 @@ impl Config for AuthConfig {
             edge: EdgeConfig::read(reader),
             jwt_private: reader.secret_id("JWT_PRIVATE_SECRET_ID", "jwt-private"),
             session_key: reader.secret_id("SESSION_SECRET_ID", "session-key"),
+            totp_key: reader.secret_id("TOTP_SECRET_ID", "totp-key"),
             currency: currency(reader),
+            shop_name: shop_name(reader),
         }
     }
 }

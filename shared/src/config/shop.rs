@@ -41,7 +41,7 @@ pub struct QueueUrls(Vec<(Queue, String)>);
 impl ShopConfig {
     pub(super) fn read(reader: &mut Reader) -> Self {
         Self {
-            name: reader.text_or("SHOP_NAME", "Holdfast"),
+            name: shop_name(reader),
             url: reader.url("SHOP_URL"),
         }
     }
@@ -98,6 +98,11 @@ impl PaymentsConfig {
             secret_id: reader.secret_id("STRIPE_SECRET_ID", "stripe"),
         }
     }
+}
+
+/// What the shop is called.
+pub(super) fn shop_name(reader: &mut Reader) -> String {
+    reader.text_or("SHOP_NAME", "Holdfast")
 }
 
 /// The shop's one currency.

@@ -55,6 +55,21 @@ pub enum Event {
         /// The account.
         user_id: Uuid,
     },
+    /// A new password was asked for by somebody who forgot theirs.
+    PasswordResetRequested {
+        /// The account.
+        user_id: Uuid,
+    },
+    /// An account has another password.
+    PasswordChanged {
+        /// The account.
+        user_id: Uuid,
+    },
+    /// An account has a new second factor.
+    SecondFactorSet {
+        /// The account.
+        user_id: Uuid,
+    },
     /// An order's payment is due or its outcome must be found out.
     PaymentDue {
         /// The order.
@@ -143,6 +158,9 @@ impl Event {
             Self::AccountRegistered { .. } => "account_registered",
             Self::AddressTaken { .. } => "address_taken",
             Self::VerificationRequested { .. } => "verification_requested",
+            Self::PasswordResetRequested { .. } => "password_reset_requested",
+            Self::PasswordChanged { .. } => "password_changed",
+            Self::SecondFactorSet { .. } => "second_factor_set",
             Self::PaymentDue { .. } => "payment_due",
             Self::OrderReceived { .. } => "order_received",
             Self::WebhookReceived { .. } => "webhook_received",
@@ -169,6 +187,9 @@ impl Event {
             Self::AccountRegistered { .. }
             | Self::AddressTaken { .. }
             | Self::VerificationRequested { .. }
+            | Self::PasswordResetRequested { .. }
+            | Self::PasswordChanged { .. }
+            | Self::SecondFactorSet { .. }
             | Self::OrderPaid { .. }
             | Self::OrderPaymentFailed { .. }
             | Self::OrderCancelled { .. }
@@ -247,6 +268,9 @@ mod tests {
         let id = Uuid::nil();
         let events = [
             Event::AccountRegistered { user_id: id },
+            Event::PasswordResetRequested { user_id: id },
+            Event::PasswordChanged { user_id: id },
+            Event::SecondFactorSet { user_id: id },
             Event::PaymentDue { order_id: id },
             Event::WebhookReceived {
                 provider_event_id: "evt_1".into(),

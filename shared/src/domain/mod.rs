@@ -15,5 +15,7 @@ pub mod money;
 pub mod order;
 pub mod payment;
 pub mod pricing;
+pub mod sealed;
 pub mod secrets;
 pub mod sessions;
+pub mod totp;

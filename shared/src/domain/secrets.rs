@@ -16,15 +16,23 @@ pub struct Opaque([u8; 32]);
 #[error("the system has no randomness to give")]
 pub struct NoRandomness(#[source] getrandom::Error);
 
+/// Bytes that nobody can guess.
+///
+/// # Errors
+/// The system has no randomness to give.
+pub fn random<const LENGTH: usize>() -> Result<[u8; LENGTH], NoRandomness> {
+    let mut bytes = [0; LENGTH];
+    getrandom::fill(&mut bytes).map_err(NoRandomness)?;
+    Ok(bytes)
+}
+
 impl Opaque {
     /// A new one.
     ///
     /// # Errors
     /// The system has no randomness to give.
     pub fn generate() -> Result<Self, NoRandomness> {
-        let mut bytes = [0; 32];
-        getrandom::fill(&mut bytes).map_err(NoRandomness)?;
-        Ok(Self(bytes))
+        random().map(Self)
     }
 
     /// The one with these bytes.

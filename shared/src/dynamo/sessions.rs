@@ -158,12 +158,21 @@ impl Sessions {
     }
 
     /// Ends every session of `user`, and every access token that was issued
-    /// until now. The families go first: a refresh between the two would
-    /// otherwise issue a token after the cut-off.
+    /// until now: these first, because they are good without being refreshed.
     ///
     /// # Errors
     /// DynamoDB's; some of the sessions may have ended.
     pub async fn end_all(&self, user: Uuid) -> Result<(), DynamoError> {
+        self.cut_off(user, clock::now()).await?;
+        if self.end_families(user).await? {
+            // Until it went, a family may have been refreshed for a token of after the cut-off.
+            self.cut_off(user, clock::now()).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether there were any.
+    async fn end_families(&self, user: Uuid) -> Result<bool, DynamoError> {
         let mut before = None;
         loop {
             let families = self.list(user, before, 100).await?;
@@ -171,12 +180,11 @@ impl Sessions {
                 .iter()
                 .map(|family| self.end(user, family.family_id));
             futures::future::try_join_all(ended).await?;
-            before = families.last().map(|family| family.family_id);
-            if before.is_none() {
-                break;
-            }
+            let Some(last) = families.last() else {
+                return Ok(before.is_some());
+            };
+            before = Some(last.family_id);
         }
-        self.cut_off(user, clock::now()).await
     }
 
     /// The live sessions of `user`, the newest first, those older than `before`.
@@ -328,6 +336,7 @@ mod tests {
             role: Role::Seller,
             wallet_id: ids::new_id(),
             email_verified: true,
+            epoch: 3,
         };
         let now = OffsetDateTime::UNIX_EPOCH;
         let family = Family::begin(&token, holder, now).rotated(&token.digest(), holder, now);

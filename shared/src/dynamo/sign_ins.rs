@@ -6,6 +6,8 @@
 //! never signed in to it gets fewer tries, and still gets them; one that did is
 //! left alone. Accounts are told apart by their address's text, so one that does
 //! not exist is counted like one that does.
+//!
+//! Also how many mails strangers may have sent to one address.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -21,6 +23,9 @@ use crate::resilience::{Intent, call};
 
 /// Over how long failures are counted, in seconds.
 const WINDOW_SECONDS: u32 = 15 * 60;
+
+/// Over how long mails are counted, in seconds.
+const MAIL_WINDOW_SECONDS: u32 = 60 * 60;
 
 /// Units of a failure at an address that never signed in to an account under attack.
 const STRANGER_WEIGHT: u32 = 5;
@@ -107,6 +112,15 @@ impl Limits {
             }
         };
         futures::join!(forget, remember);
+    }
+
+    /// Counts a mail that somebody asks to be sent to `email` about `what`; whether it
+    /// is to be sent. The address's owner has those that were, so nobody is kept from
+    /// anything by a stranger who asks in their stead.
+    pub async fn may_mail(&self, what: &str, email: &Email) -> bool {
+        let quota = Quota::new((self.allowance.per_address / 4).max(1), MAIL_WINDOW_SECONDS);
+        let bucket = Bucket::new(&self.stage, "mail", &[what, email.key()], quota);
+        self.take(&bucket).await.admitted
     }
 
     /// Judges without counting, by what is known here.

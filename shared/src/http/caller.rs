@@ -6,6 +6,7 @@ use http::request::Parts;
 use uuid::Uuid;
 
 use super::{ApiError, Kind};
+use crate::clock;
 use crate::domain::accounts::Role;
 use crate::providers::signing::Claims;
 use crate::state::{AppState, Edge};
@@ -23,6 +24,12 @@ impl User {
     /// Whether the caller may see and do everything.
     pub fn is_admin(&self) -> bool {
         self.0.role == Role::Admin
+    }
+
+    /// Whether the caller showed a second factor lately.
+    pub fn has_stepped_up(&self) -> bool {
+        let until = self.0.step_up_until;
+        until.is_some_and(|until| clock::now().unix_timestamp() < until)
     }
 
     /// Whether something that belongs to `owner` is the caller's to see.
@@ -45,6 +52,11 @@ impl Seller {
 /// An admin.
 #[derive(Debug, Clone)]
 pub struct Admin(pub User);
+
+/// An admin who showed a second factor lately: for what moves money, rights or the
+/// shop itself. Reads never ask for it.
+#[derive(Debug, Clone)]
+pub struct SteppedUp(pub Admin);
 
 /// Signed in or not. Credentials that are given must be good.
 #[derive(Debug, Clone)]
@@ -117,6 +129,19 @@ impl<P: AsRef<Edge> + Send + Sync> FromRequestParts<AppState<P>> for Admin {
             Ok(Self(user))
         } else {
             Err(ApiError::new(Kind::Forbidden))
+        }
+    }
+}
+
+impl<P: AsRef<Edge> + Send + Sync> FromRequestParts<AppState<P>> for SteppedUp {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState<P>) -> Result<Self, ApiError> {
+        let admin = Admin::from_request_parts(parts, state).await?;
+        if admin.0.has_stepped_up() {
+            Ok(Self(admin))
+        } else {
+            Err(ApiError::step_up_required())
         }
     }
 }

@@ -7,6 +7,8 @@ use crate::domain::accounts::AccountError;
 use crate::domain::catalogue::CatalogueError;
 use crate::domain::flags::FeatureDisabled;
 use crate::domain::order::OrderError;
+use crate::domain::sealed::BrokenSeal;
+use crate::domain::secrets::NoRandomness;
 use crate::dynamo::DynamoError;
 use crate::operations::OperationError;
 use crate::providers::objects::ObjectError;
@@ -82,13 +84,17 @@ impl From<AccountError> for ApiError {
     fn from(error: AccountError) -> Self {
         let pointer = match error {
             AccountError::Credentials => return Self::new(Kind::InvalidCredentials),
-            AccountError::Email => "/email",
+            AccountError::NoSecondFactor | AccountError::LastAdmin | AccountError::StillSelling => {
+                return Self::new(Kind::Conflict).detail(error.to_string());
+            }
+            AccountError::Email | AccountError::EmailLooksLikeAnother => "/email",
             AccountError::Name => "/name",
             AccountError::PasswordTooShort
             | AccountError::PasswordTooLong
             | AccountError::PasswordTooCommon
             | AccountError::PasswordContainsAddress => "/password",
             AccountError::MailToken => "/token",
+            AccountError::Code => "/code",
         };
         Self::invalid(pointer, error.to_string())
     }
@@ -109,6 +115,18 @@ impl From<SignError> for ApiError {
             SignError::KeysUnavailable(_) => Self::unavailable(error),
             SignError::Damaged(_) => Self::internal(error),
         }
+    }
+}
+
+impl From<BrokenSeal> for ApiError {
+    fn from(error: BrokenSeal) -> Self {
+        Self::internal(error)
+    }
+}
+
+impl From<NoRandomness> for ApiError {
+    fn from(error: NoRandomness) -> Self {
+        Self::unavailable(error)
     }
 }
 

@@ -30,6 +30,8 @@ pub enum Kind {
     AuthenticationRequired,
     /// Known, but not allowed.
     Forbidden,
+    /// Allowed with a second factor only.
+    StepUpRequired,
     /// Absent, or somebody else's.
     NotFound,
     /// The path exists, the method does not.
@@ -80,6 +82,7 @@ impl Kind {
             Self::PaymentDeclined => ("payment-declined", S::PAYMENT_REQUIRED, "The payment was declined"),
             Self::AuthenticationRequired => ("authentication-required", S::PAYMENT_REQUIRED, "The payment must be authenticated"),
             Self::Forbidden => ("forbidden", S::FORBIDDEN, "This is not allowed"),
+            Self::StepUpRequired => ("step-up-required", S::FORBIDDEN, "A second factor is required"),
             Self::NotFound => ("not-found", S::NOT_FOUND, "There is no such thing here"),
             Self::MethodNotAllowed => ("method-not-allowed", S::METHOD_NOT_ALLOWED, "The path does not take this method"),
             Self::Conflict => ("conflict", S::CONFLICT, "The present state does not allow this"),
@@ -199,6 +202,13 @@ impl ApiError {
     /// Absent, or not the caller's.
     pub fn not_found() -> Self {
         Self::new(Kind::NotFound)
+    }
+
+    /// Allowed with a token of after a second factor.
+    pub fn step_up_required() -> Self {
+        Self::new(Kind::StepUpRequired).detail(
+            "Send a code to POST /api/v1/auth/step-up and use the access token that it answers.",
+        )
     }
 
     /// A defect of ours; the cause is logged, never shown.

@@ -17,7 +17,7 @@ mod server;
 
 pub use body::{Json, Path, Query};
 pub use caching::{LastGoodRead, ReadCache};
-pub use caller::{Admin, Anyone, Seller, User};
+pub use caller::{Admin, Anyone, Seller, SteppedUp, User};
 pub use error::{ApiError, FieldError, Kind, Problem};
 pub use layers::{in_time, service};
 pub use limits::{ClientNetwork, class_of, too_many};

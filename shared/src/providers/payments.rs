@@ -215,6 +215,23 @@ impl Payments {
         Ok(customer.id)
     }
 
+    /// Forgets a customer with their cards and address. Payments stay. One who was
+    /// forgotten before is gone all the same.
+    ///
+    /// # Errors
+    /// As the provider says.
+    pub async fn delete_customer(&self, customer: &str) -> Result<(), PaymentError> {
+        let path = format!("/v1/customers/{customer}");
+        let request = Request {
+            method: Method::DELETE,
+            ..Request::change(&path, Vec::new())
+        };
+        match self.send::<Identified>(request, None).await {
+            Err(PaymentError::Refused(refusal)) if refusal.is_missing() => Ok(()),
+            answer => answer.map(drop),
+        }
+    }
+
     /// Keeps a card for a customer.
     ///
     /// # Errors

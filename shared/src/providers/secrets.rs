@@ -13,6 +13,7 @@ use time::OffsetDateTime;
 use super::AwsError;
 use crate::clock;
 use crate::config::SecretsReplica;
+use crate::domain::sealed::SealKey;
 use crate::domain::sessions::SessionKey;
 use crate::resilience::policies::{SECRET_READ_PAUSE, SECRET_TTL};
 use crate::resilience::{CallError, Intent, Targets, call, failover};
@@ -138,6 +139,15 @@ impl Secrets {
     pub async fn session_key(&self, id: &str) -> Result<SessionKey, SecretError> {
         let text = self.text(id).await?;
         SessionKey::try_from(text.expose_secret()).map_err(|_| SecretError::Shape(id.to_owned()))
+    }
+
+    /// A key to seal with.
+    ///
+    /// # Errors
+    /// It cannot be read, or is too short.
+    pub async fn seal_key(&self, id: &str) -> Result<SealKey, SecretError> {
+        let text = self.text(id).await?;
+        SealKey::try_from(text.expose_secret()).map_err(|_| SecretError::Shape(id.to_owned()))
     }
 
     /// Asks every region by itself for a secret, past what is kept of it: first, then

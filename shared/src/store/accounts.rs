@@ -1,12 +1,11 @@
-//! Accounts and the tokens that are mailed to them.
+//! Accounts.
 
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgExecutor, PgPool};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::domain::accounts::{Email, Name, Role};
 use crate::domain::money::Currency;
-use crate::domain::secrets::Digest;
 
 /// An account, as its owner and sign-in see it.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -25,6 +24,8 @@ pub struct Account {
     pub wallet_id: Uuid,
     /// When its address was verified.
     pub email_verified_at: Option<OffsetDateTime>,
+    /// Counted up whenever its sessions end.
+    pub session_epoch: i32,
     /// When it was made.
     pub created_at: OffsetDateTime,
 }
@@ -88,7 +89,7 @@ pub async fn insert_wallet(
 /// The database's.
 pub async fn by_email(pool: &PgPool, email: &Email) -> Result<Option<Account>, sqlx::Error> {
     sqlx::query_as(
-        "select id, email, name, password_hash, role, wallet_id, email_verified_at, created_at
+        "select id, email, name, password_hash, role, wallet_id, email_verified_at, session_epoch, created_at
          from users where email_key = $1 and deleted_at is null",
     )
     .bind(email.key())
@@ -100,13 +101,16 @@ pub async fn by_email(pool: &PgPool, email: &Email) -> Result<Option<Account>, s
 ///
 /// # Errors
 /// The database's.
-pub async fn by_id(pool: &PgPool, id: Uuid) -> Result<Option<Account>, sqlx::Error> {
+pub async fn by_id(
+    executor: impl PgExecutor<'_>,
+    id: Uuid,
+) -> Result<Option<Account>, sqlx::Error> {
     sqlx::query_as(
-        "select id, email, name, password_hash, role, wallet_id, email_verified_at, created_at
+        "select id, email, name, password_hash, role, wallet_id, email_verified_at, session_epoch, created_at
          from users where id = $1 and deleted_at is null",
     )
     .bind(id)
-    .fetch_optional(pool)
+    .fetch_optional(executor)
     .await
 }
 
@@ -160,7 +164,7 @@ pub async fn rename(
 ) -> Result<Option<Account>, sqlx::Error> {
     sqlx::query_as(
         "update users set name = $2, updated_at = now() where id = $1 and deleted_at is null
-         returning id, email, name, password_hash, role, wallet_id, email_verified_at, created_at",
+         returning id, email, name, password_hash, role, wallet_id, email_verified_at, session_epoch, created_at",
     )
     .bind(id)
     .bind(name.as_str())
@@ -183,42 +187,98 @@ pub async fn verify_email(tx: &mut PgConnection, id: Uuid) -> Result<(), sqlx::E
     Ok(())
 }
 
-/// Keeps the digest of a verification token for 24 hours.
+/// Gives an account another password, and ends its sessions. With `instead_of`,
+/// only while that is its hash; false when it is not, or the account was closed.
 ///
 /// # Errors
 /// The database's.
-pub async fn add_verification(
+pub async fn set_password(
     tx: &mut PgConnection,
-    user: Uuid,
-    token: &Digest,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "insert into mail_tokens (token_hash, user_id, purpose, expires_at)
-         values ($1, $2, 'verify_email', now() + interval '24 hours')",
+    id: Uuid,
+    hash: &str,
+    instead_of: Option<&str>,
+) -> Result<bool, sqlx::Error> {
+    let updated = sqlx::query(
+        "update users set password_hash = $2, session_epoch = session_epoch + 1, updated_at = now()
+         where id = $1 and deleted_at is null and password_hash = coalesce($3, password_hash)",
     )
-    .bind(token.as_bytes().as_slice())
-    .bind(user)
+    .bind(id)
+    .bind(hash)
+    .bind(instead_of)
     .execute(tx)
     .await?;
+    Ok(updated.rows_affected() == 1)
+}
+
+/// Keeps another hash of the same password, unless that was changed meanwhile.
+///
+/// # Errors
+/// The database's.
+pub async fn renew_hash(
+    tx: &mut PgConnection,
+    account: &Account,
+    hash: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("update users set password_hash = $2 where id = $1 and password_hash = $3")
+        .bind(account.id)
+        .bind(hash)
+        .bind(&account.password_hash)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
-/// Uses a verification token up; whose it was, unless it is unknown, used or too old.
+/// Ends the sessions that an account has, at their next refresh at the latest.
 ///
 /// # Errors
 /// The database's.
-pub async fn use_verification(
-    tx: &mut PgConnection,
-    token: &Digest,
-) -> Result<Option<Uuid>, sqlx::Error> {
+pub async fn end_sessions(tx: &mut PgConnection, id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query("update users set session_epoch = session_epoch + 1 where id = $1")
+        .bind(id)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Locks every admin's account, in one order: who is the last one is decided under this lock.
+///
+/// # Errors
+/// The database's.
+pub async fn lock_admins(tx: &mut PgConnection) -> Result<Vec<Uuid>, sqlx::Error> {
     sqlx::query_scalar(
-        "update mail_tokens set used_at = now()
-         where token_hash = $1 and purpose = 'verify_email' and used_at is null and expires_at > now()
-         returning user_id",
+        "select id from users where role = 'admin' and deleted_at is null
+         order by id for no key update",
     )
-    .bind(token.as_bytes().as_slice())
+    .fetch_all(tx)
+    .await
+}
+
+/// What an account may do, under its lock.
+///
+/// # Errors
+/// The database's.
+pub async fn lock_role(tx: &mut PgConnection, id: Uuid) -> Result<Option<Role>, sqlx::Error> {
+    sqlx::query_scalar(
+        "select role from users where id = $1 and deleted_at is null for no key update",
+    )
+    .bind(id)
     .fetch_optional(tx)
     .await
+}
+
+/// Lets an account do something else, and ends its sessions.
+///
+/// # Errors
+/// The database's.
+pub async fn set_role(tx: &mut PgConnection, id: Uuid, role: Role) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update users set role = $2, session_epoch = session_epoch + 1, updated_at = now() where id = $1",
+    )
+    .bind(id)
+    .bind(role)
+    .execute(tx)
+    .await?;
+    Ok(())
 }
 
 /// Whom a mail about an account goes to.

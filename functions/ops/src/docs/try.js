@@ -93,16 +93,20 @@ async function send({ method, url, headers, body }, onToken) {
     const response = await fetch(url, { method, headers, body, redirect: "manual", cache: "no-store" });
     const text = await response.text();
     const spent = Math.round(performance.now() - started);
-    const token = read(text)?.access_token;
+    const body = read(text);
+    const token = body?.access_token;
     if (token) onToken(token);
-    return [
+    const shown = [
       h("p", {},
         h("span", { class: `status s${String(response.status)[0]}` }, `${response.status} ${response.statusText}`),
         ` in ${spent} ms`, token ? " · its access token is used from now on" : ""),
       h("details", {}, h("summary", {}, "Headers"),
         h("pre", { tabindex: "0" }, [...response.headers].map(([name, value]) => `${name}: ${value}`).join("\n"))),
+      body?.type === "/problems/step-up-required" ? h("p", { class: "note" },
+        "Send ", h("a", { href: "#step_up" }, "POST /api/v1/auth/step-up"), " with a code first: its access token is used from then on.") : null,
       text ? h("pre", { class: "body", tabindex: "0" }, pretty(text)) : h("p", { class: "note" }, "No body."),
     ];
+    return shown.filter(Boolean);
   } catch (error) {
     return [h("p", { class: "status s5" }, `No answer: ${error.message}`)];
   }

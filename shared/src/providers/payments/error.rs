@@ -62,6 +62,11 @@ impl Refusal {
     pub fn is_unexpected_state(&self) -> bool {
         self.code == "payment_intent_unexpected_state"
     }
+
+    /// Whether what it was about is not there.
+    pub fn is_missing(&self) -> bool {
+        self.code == "resource_missing"
+    }
 }
 
 #[derive(Deserialize)]

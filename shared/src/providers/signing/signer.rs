@@ -1,7 +1,6 @@
 //! Signs access tokens with the current key of the private ring.
 
 use super::{Claims, Ring, Subject};
-use crate::clock;
 use crate::providers::secrets::{SecretError, Secrets};
 
 /// Why no token could be signed.
@@ -35,14 +34,14 @@ impl Signer {
         }
     }
 
-    /// An access token for `subject`, issued now. The ring may be as old as any
+    /// An access token for `subject`. The ring may be as old as any
     /// secret: a key that was retired meanwhile still verifies for longer.
     ///
     /// # Errors
     /// The ring cannot be read or is damaged.
     pub async fn sign(&self, subject: Subject) -> Result<String, SignError> {
         let ring: Ring = self.secrets.json(&self.secret_id).await?;
-        let claims = Claims::new(subject, &self.issuer, &self.audience, clock::now());
+        let claims = Claims::new(subject, &self.issuer, &self.audience);
         Ok(ring.current.sign(&claims)?)
     }
 }

@@ -1,6 +1,9 @@
 //! The worst cases, held against the deadline at compile time.
 
-use super::{Intent, MAIL_LEASE, POLICIES, REQUEST_TIMEOUT, worst_case_ms};
+use super::{
+    Intent, MAIL_LEASE, POLICIES, PUBLISH_TIMEOUT, REQUEST_TIMEOUT, SESSIONS_END_TIMEOUT,
+    worst_case_ms,
+};
 
 /// A route's outside calls, one after the other, when everything goes as badly as it can.
 struct Route {
@@ -48,6 +51,34 @@ const ROUTES: &[Route] = &[
             Intent::DynamoRead,
             Intent::DatabaseConnect,
             Intent::DatabaseRead,
+            Intent::DynamoWrite,
+        ],
+    },
+    // Step-up: limit, whose token, seal key, a transaction, key.
+    Route {
+        calls: &[
+            Intent::LimitCheck,
+            Intent::LimitCheck,
+            Intent::SessionCheck,
+            Intent::SecretRead,
+            Intent::SecretReadSecondary,
+            Intent::DatabaseConnect,
+            Intent::DatabaseWrite,
+            Intent::SecretRead,
+            Intent::SecretReadSecondary,
+        ],
+    },
+    // Logging out everywhere, with nobody to note it but the session store: limit, whose
+    // token, cut-off, families, each of them, none left, cut-off.
+    Route {
+        calls: &[
+            Intent::LimitCheck,
+            Intent::LimitCheck,
+            Intent::SessionCheck,
+            Intent::DynamoWrite,
+            Intent::DynamoRead,
+            Intent::DynamoWrite,
+            Intent::DynamoRead,
             Intent::DynamoWrite,
         ],
     },
@@ -113,6 +144,19 @@ const _: () = {
     assert!(
         (worst_case_ms(Intent::MailSend) + worst_case_ms(Intent::MailSendSecondary)) as u128
             <= MAIL_LEASE.as_millis()
+    );
+    // Another password: limit, whose token, account, failures, one more, a transaction, and the
+    // sessions' end. Another role and an erased account are a part of it.
+    assert!(
+        (2 * worst_case_ms(Intent::LimitCheck)
+            + worst_case_ms(Intent::SessionCheck)
+            + worst_case_ms(Intent::DatabaseConnect)
+            + worst_case_ms(Intent::DatabaseRead)
+            + 2 * worst_case_ms(Intent::LimitCheck)
+            + worst_case_ms(Intent::DatabaseWrite)) as u128
+            + SESSIONS_END_TIMEOUT.as_millis()
+            + PUBLISH_TIMEOUT.as_millis()
+            <= REQUEST_TIMEOUT.as_millis()
     );
     // Checkout: limit, a transaction, the charge, a transaction. Connecting happens once.
     assert!(

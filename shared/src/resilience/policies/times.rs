@@ -159,6 +159,15 @@ pub const LIMIT_CHECK_PAUSE: Duration = Duration::from_secs(5);
 /// Password hashes computed at once in one environment: each takes 19 MiB and a whole core.
 pub const PASSWORD_HASHES_MAX: usize = 2;
 
+/// How long a sign-in takes at most to hash its password anew: no longer than the
+/// session takes that is begun meanwhile.
+pub const PASSWORD_RENEW_TIMEOUT: Duration =
+    Duration::from_millis(worst_case_ms(Intent::DynamoWrite) as u64);
+
+/// How long the session store may take to end an account's sessions, whose end is
+/// stored already.
+pub const SESSIONS_END_TIMEOUT: Duration = Duration::from_millis(1_500);
+
 /// The soonest answer of a route that must not tell by its speed whether an
 /// address has an account.
 pub const ACCOUNT_LOOKUP_FLOOR: Duration = Duration::from_millis(250);

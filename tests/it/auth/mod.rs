@@ -1,12 +1,24 @@
 //! Accounts and sessions through the router, with a database and tables of their own.
 
+use auth::AppState;
 use axum::Router;
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use shared::clock;
+use shared::domain::accounts::Role;
+use shared::providers::signing::Subject;
 use shared::state::Auth;
+use tests::client::Answer;
 use tower::ServiceExt;
+use uuid::Uuid;
+
+mod alike;
+mod erasure;
+mod passwords;
+mod roles;
+mod totp;
 
 const PASSWORD: &str = "tr0mbone&Kelp";
 
@@ -23,6 +35,27 @@ async fn ask(router: &Router, (method, path, token, body): Asked<'_>) -> (Status
     }
     let request = request.body(Body::from(body.to_string())).unwrap();
     answer(router, request).await
+}
+
+/// The same with everything that is answered.
+async fn ask_whole(router: &Router, (method, path, token, body): Asked<'_>) -> Answer {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(format!("/api/v1{path}"))
+        .header("content-type", "application/json");
+    if let Some(token) = token {
+        request = request.header("authorization", format!("Bearer {token}"));
+    }
+    let request = request.body(Body::from(body.to_string())).unwrap();
+    let response = router.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes().to_vec();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: serde_json::from_slice(&bytes).unwrap_or_default(),
+        bytes,
+    }
 }
 
 async fn answer(router: &Router, request: Request<Body>) -> (StatusCode, Value) {
@@ -57,6 +90,59 @@ async fn me(router: &Router, pair: &Value) -> (StatusCode, Value) {
     let token = pair["access_token"].as_str();
     let asked = (Method::GET, "/api/v1/auth/me", token, Value::Null);
     ask(router, asked).await
+}
+
+/// The account of an address.
+async fn id_of(state: &AppState, email: &str) -> Uuid {
+    let mut tx = state.database.begin().await.unwrap();
+    sqlx::query_scalar("select id from users where email_key = $1")
+        .bind(email)
+        .fetch_one(&mut *tx)
+        .await
+        .unwrap()
+}
+
+/// Runs a statement as the function's own role.
+async fn execute(state: &AppState, statement: &'static str, id: Uuid) {
+    let mut tx = state.database.begin().await.unwrap();
+    let done = sqlx::query(statement).bind(id).execute(&mut *tx).await;
+    done.unwrap();
+    shared::store::database::commit(tx).await.unwrap();
+}
+
+/// A token as if an account had this role and had shown a second factor.
+async fn stepped_up(state: &AppState, user_id: Uuid, role: Role) -> String {
+    let as_of = clock::now();
+    let subject = Subject {
+        user_id,
+        role,
+        wallet_id: Uuid::nil(),
+        email_verified: true,
+        step_up_until: Some(as_of + time::Duration::minutes(15)),
+        as_of,
+    };
+    state.signer.sign(subject).await.unwrap()
+}
+
+#[tokio::test]
+async fn one_device_signed_out_leaves_the_other_alone() {
+    let router = router().await;
+    register(&router, "ada@example.com").await;
+    let (one, other) = (
+        login(&router, "ada@example.com").await,
+        login(&router, "ada@example.com").await,
+    );
+    let given = json!({"refresh_token": one["refresh_token"]});
+    let token = one["access_token"].as_str();
+    let asked = (Method::POST, "/api/v1/auth/logout", token, given.clone());
+    assert_eq!(ask(&router, asked).await.0, StatusCode::NO_CONTENT);
+    assert_eq!(
+        post(&router, "refresh", given).await.0,
+        StatusCode::UNAUTHORIZED
+    );
+    let given = json!({"refresh_token": other["refresh_token"]});
+    assert_eq!(post(&router, "refresh", given).await.0, StatusCode::OK);
+    assert_eq!(me(&router, &other).await.0, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -143,6 +229,14 @@ async fn every_sample_event_is_answered() {
         ("sessions", 401),
         ("end-session", 401),
         ("jwks", 200),
+        ("forgot-password", 202),
+        ("reset-password", 422),
+        ("change-password", 401),
+        ("set-up-totp", 401),
+        ("confirm-totp", 401),
+        ("step-up", 401),
+        ("put-role", 401),
+        ("delete-me", 401),
     ] {
         let path = format!("{}/../events/auth-{name}.json", env!("CARGO_MANIFEST_DIR"));
         let event = std::fs::read_to_string(path).unwrap();
