@@ -13,7 +13,8 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::{AppState, sign_out};
+use crate::AppState;
+use crate::sign_out;
 
 /// An account, as its owner sees it.
 #[derive(Serialize, ToSchema)]

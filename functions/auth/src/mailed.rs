@@ -1,6 +1,5 @@
 //! Asking for a mail with a token, without telling whether an address has an account.
 
-use crate::AppState;
 use shared::domain::accounts::Email;
 use shared::domain::events::Event;
 use shared::domain::ids;
@@ -8,6 +7,8 @@ use shared::events;
 use shared::resilience::policies::ACCOUNT_LOOKUP_FLOOR;
 use shared::store::{StoreError, accounts, database, outbox};
 use uuid::Uuid;
+
+use crate::AppState;
 
 /// A mail that anybody may have sent to an account's owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,5 @@
 //! Another password: for whoever forgot theirs, and for whoever knows it.
 
-use crate::AppState;
 use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -17,6 +16,7 @@ use shared::store::{PgConnection, StoreError, database, outbox};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::AppState;
 use crate::mailed::{self, Wanted};
 use crate::sign_out;
 

@@ -1,6 +1,5 @@
 //! What an account may do, as an admin decides.
 
-use crate::AppState;
 use axum::extract::State;
 use http::StatusCode;
 use serde::Deserialize;
@@ -12,6 +11,7 @@ use shared::store::{PgConnection, accounts, database};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::AppState;
 use crate::sign_out;
 
 /// What an account may do from now on.

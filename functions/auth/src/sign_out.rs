@@ -1,11 +1,12 @@
 //! Ending an account's sessions.
 
-use crate::AppState;
 use shared::context;
 use shared::http::ApiError;
 use shared::resilience::policies::SESSIONS_END_TIMEOUT;
 use shared::store::{StoreError, accounts, database};
 use uuid::Uuid;
+
+use crate::AppState;
 
 /// What an answer says was missing when access tokens are good until they expire.
 const DEGRADED: &str = "sessions";

@@ -1,6 +1,5 @@
 //! Showing a second factor.
 
-use crate::AppState;
 use axum::extract::State;
 use serde::Serialize;
 use shared::clock;
@@ -14,6 +13,7 @@ use shared::store::totp::Stage;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+use crate::AppState;
 use crate::codes::{self, Given, Judged};
 use crate::sign_in;
 use crate::totp::GivenCode;

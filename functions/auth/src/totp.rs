@@ -1,6 +1,5 @@
 //! Setting a second factor up.
 
-use crate::AppState;
 use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -17,6 +16,7 @@ use shared::store::{PgConnection, StoreError, accounts, database, outbox};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::AppState;
 use crate::codes::{self, Judged};
 
 /// A second factor that waits for its first code. Shown this once.

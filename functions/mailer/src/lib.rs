@@ -129,38 +129,12 @@ async fn compose(
     event: &Event,
 ) -> Result<Option<Content>, SendError> {
     match *event {
-        Event::AccountRegistered { user_id } | Event::VerificationRequested { user_id } => {
-            let purpose = Purpose::VerifyEmail;
-            with_token(tx, (user_id, purpose), |owner, token| {
-                account_mail::verification(shop, owner, token)
-            })
-            .await
-        }
-        Event::PasswordResetRequested { user_id } => {
-            let purpose = Purpose::ResetPassword;
-            with_token(tx, (user_id, purpose), |owner, token| {
-                account_mail::password_reset(shop, owner, token)
-            })
-            .await
-        }
-        Event::AddressTaken { user_id } => {
-            about_account(tx, user_id, |owner| {
-                account_mail::address_taken(shop, owner)
-            })
-            .await
-        }
-        Event::PasswordChanged { user_id } => {
-            about_account(tx, user_id, |owner| {
-                account_mail::password_changed(shop, owner)
-            })
-            .await
-        }
-        Event::SecondFactorSet { user_id } => {
-            about_account(tx, user_id, |owner| {
-                account_mail::second_factor_set(shop, owner)
-            })
-            .await
-        }
+        Event::AccountRegistered { .. }
+        | Event::VerificationRequested { .. }
+        | Event::PasswordResetRequested { .. }
+        | Event::AddressTaken { .. }
+        | Event::PasswordChanged { .. }
+        | Event::SecondFactorSet { .. } => compose_about_account(shop, tx, event).await,
         Event::OrderPaid { order_id } => {
             about_order(tx, order_id, |order, lines| {
                 order_mail::paid(shop, order, lines)
@@ -203,6 +177,40 @@ async fn compose(
         | Event::ProductChanged { .. }
         | Event::CategoriesChanged
         | Event::RatesChanged => Err(SendError::NotMail(event.type_name())),
+    }
+}
+
+async fn compose_about_account(
+    shop: &ShopConfig,
+    tx: &mut Tx,
+    event: &Event,
+) -> Result<Option<Content>, SendError> {
+    use account_mail::{
+        address_taken, password_changed, password_reset, second_factor_set, verification,
+    };
+    match *event {
+        Event::AccountRegistered { user_id } | Event::VerificationRequested { user_id } => {
+            with_token(tx, (user_id, Purpose::VerifyEmail), |owner, token| {
+                verification(shop, owner, token)
+            })
+            .await
+        }
+        Event::PasswordResetRequested { user_id } => {
+            with_token(tx, (user_id, Purpose::ResetPassword), |owner, token| {
+                password_reset(shop, owner, token)
+            })
+            .await
+        }
+        Event::AddressTaken { user_id } => {
+            about_account(tx, user_id, |owner| address_taken(shop, owner)).await
+        }
+        Event::PasswordChanged { user_id } => {
+            about_account(tx, user_id, |owner| password_changed(shop, owner)).await
+        }
+        Event::SecondFactorSet { user_id } => {
+            about_account(tx, user_id, |owner| second_factor_set(shop, owner)).await
+        }
+        _ => Err(SendError::NotMail(event.type_name())),
     }
 }
 

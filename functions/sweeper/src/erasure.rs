@@ -1,12 +1,11 @@
 //! What could not be erased when an account was closed: where orders go that are
 //! still to be sent, and what the payment provider knows.
 
-use crate::AppState;
 use shared::operations::OperationError;
 use shared::store::{PgConnection, StoreError, database, erasure};
 use uuid::Uuid;
 
-use crate::{PER_RUN, each};
+use crate::{AppState, PER_RUN, each};
 
 /// Looks at closed accounts; how many it looked at.
 pub(crate) async fn erase(state: &AppState) -> Result<usize, OperationError> {

@@ -96,10 +96,10 @@ pub struct AuthConfig {
     pub session_key: String,
     /// The name of the secret that second factors are sealed with.
     pub totp_key: String,
+    /// What devices show beside a second factor's code.
+    pub shop_name: String,
     /// The currency of new wallets.
     pub currency: Currency,
-    /// The shop's name, as authenticator apps show it.
-    pub shop_name: String,
 }
 
 impl Config for AuthConfig {
@@ -112,8 +112,8 @@ impl Config for AuthConfig {
             jwt_private: reader.secret_id("JWT_PRIVATE_SECRET_ID", "jwt-private"),
             session_key: reader.secret_id("SESSION_SECRET_ID", "session-key"),
             totp_key: reader.secret_id("TOTP_SECRET_ID", "totp-key"),
-            currency: currency(reader),
             shop_name: shop_name(reader),
+            currency: currency(reader),
         }
     }
 }

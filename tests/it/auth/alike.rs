@@ -1,9 +1,8 @@
 //! What strangers cannot tell: whether an address has an account.
 
-use auth::AppState;
 use http::Method;
 use serde_json::{Value, json};
-use shared::state::Auth;
+use shared::state::{AppState, Auth};
 use tests::client::Answer;
 
 use super::{PASSWORD, ask_whole, id_of, register};
@@ -28,7 +27,7 @@ fn shape(answer: &Answer) -> (u16, Vec<(String, String)>, Value) {
 }
 
 /// How many rows each table has that a request about an address writes to.
-async fn written(state: &AppState) -> Vec<i64> {
+async fn written(state: &AppState<Auth>) -> Vec<i64> {
     let mut tx = state.database.begin().await.unwrap();
     let counts: (i64, i64, i64) = sqlx::query_as(
         "select (select count(*) from outbox), (select count(*) from aggregates),
@@ -79,7 +78,7 @@ async fn one_address_gets_a_few_mails_an_hour_and_strangers_are_not_told() {
     let mut config = state.config.clone();
     // A quarter of it: two mails.
     config.edge.allowance.per_address = 8;
-    let limited = AppState::build(config).await;
+    let limited = AppState::<Auth>::build(config).await;
     while !limited.limits.warm_up().await {
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }

@@ -3,8 +3,7 @@
 use http::Method;
 use serde_json::{Value, json};
 use shared::domain::ids::new_id;
-use shared::state::Auth;
-use shared::state::Sweeper;
+use shared::state::{AppState, Auth, Sweeper};
 use shared::store::erasure;
 use sqlx::PgPool;
 use tests::client::Answer;
@@ -205,7 +204,7 @@ async fn nothing_of_a_person_is_left_but_where_open_orders_go() {
     assert_eq!(left("erasures").await, Vec::<String>::new());
 }
 
-async fn provider_customer(state: &sweeper::AppState, id: Uuid) -> Option<String> {
+async fn provider_customer(state: &AppState<Sweeper>, id: Uuid) -> Option<String> {
     let mut tx = state.database.begin().await.unwrap();
     sqlx::query_scalar("select provider_customer_id from users where id = $1")
         .bind(id)

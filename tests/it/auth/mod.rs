@@ -1,6 +1,5 @@
 //! Accounts and sessions through the router, with a database and tables of their own.
 
-use auth::AppState;
 use axum::Router;
 use axum::body::Body;
 use http::{Method, Request, StatusCode};
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 use shared::clock;
 use shared::domain::accounts::Role;
 use shared::providers::signing::Subject;
-use shared::state::Auth;
+use shared::state::{AppState, Auth};
 use tests::client::Answer;
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -93,7 +92,7 @@ async fn me(router: &Router, pair: &Value) -> (StatusCode, Value) {
 }
 
 /// The account of an address.
-async fn id_of(state: &AppState, email: &str) -> Uuid {
+async fn id_of(state: &AppState<Auth>, email: &str) -> Uuid {
     let mut tx = state.database.begin().await.unwrap();
     sqlx::query_scalar("select id from users where email_key = $1")
         .bind(email)
@@ -103,7 +102,7 @@ async fn id_of(state: &AppState, email: &str) -> Uuid {
 }
 
 /// Runs a statement as the function's own role.
-async fn execute(state: &AppState, statement: &'static str, id: Uuid) {
+async fn execute(state: &AppState<Auth>, statement: &'static str, id: Uuid) {
     let mut tx = state.database.begin().await.unwrap();
     let done = sqlx::query(statement).bind(id).execute(&mut *tx).await;
     done.unwrap();
@@ -111,7 +110,7 @@ async fn execute(state: &AppState, statement: &'static str, id: Uuid) {
 }
 
 /// A token as if an account had this role and had shown a second factor.
-async fn stepped_up(state: &AppState, user_id: Uuid, role: Role) -> String {
+async fn stepped_up(state: &AppState<Auth>, user_id: Uuid, role: Role) -> String {
     let as_of = clock::now();
     let subject = Subject {
         user_id,

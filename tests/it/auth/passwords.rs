@@ -1,12 +1,10 @@
 //! Another password: forgotten, and changed.
 
 use argon2::{Argon2, Params, PasswordHasher};
-use auth::AppState;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 use shared::domain::secrets::Opaque;
-use shared::state::Auth;
-use shared::state::Mailer;
+use shared::state::{AppState, Auth, Mailer};
 use shared::store::database;
 use shared::store::mail_tokens::{self, Purpose};
 use tests::Stack;
@@ -21,7 +19,7 @@ const EMAIL: &str = "ada@example.com";
 const ANOTHER: &str = "violet-anvil-harbour";
 
 /// A token as the mailer makes it.
-async fn mailed_token(state: &AppState, purpose: Purpose) -> String {
+async fn mailed_token(state: &AppState<Auth>, purpose: Purpose) -> String {
     let token = Opaque::generate().unwrap();
     let id = id_of(state, EMAIL).await;
     // Only the mailer may keep one.
@@ -53,7 +51,7 @@ fn refused((status, problem): (StatusCode, Value), pointer: &str) {
 }
 
 /// The types of an account's events, oldest first.
-async fn events(state: &AppState, account: Uuid) -> Vec<String> {
+async fn events(state: &AppState<Auth>, account: Uuid) -> Vec<String> {
     let mut tx = state.database.begin().await.unwrap();
     sqlx::query_scalar("select type from outbox where aggregate_id = $1 order by sequence")
         .bind(account)

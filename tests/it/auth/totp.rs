@@ -1,12 +1,11 @@
 //! The second factor.
 
-use auth::AppState;
 use axum::Router;
 use http::Method;
 use serde_json::{Value, json};
 use shared::domain::totp::TotpSecret;
 use shared::providers::signing::Claims;
-use shared::state::Auth;
+use shared::state::{AppState, Auth};
 use tests::client::Answer;
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
@@ -17,7 +16,7 @@ const EMAIL: &str = "ada@example.com";
 
 /// Somebody signed in, with a database of their own.
 struct Person {
-    state: AppState,
+    state: AppState<Auth>,
     router: Router,
     token: String,
 }
@@ -67,7 +66,7 @@ fn code(secret: &TotpSecret, seconds: i64) -> String {
     secret.code(OffsetDateTime::now_utc() + Duration::seconds(seconds))
 }
 
-async fn claims(state: &AppState, token: &str) -> Claims {
+async fn claims(state: &AppState<Auth>, token: &str) -> Claims {
     state.verifier.verify(token).await.unwrap()
 }
 
