@@ -10,6 +10,7 @@ pub mod idempotency;
 pub mod images;
 pub mod last_good;
 pub mod listing;
+pub mod logins;
 pub mod migrations;
 pub mod order_mail;
 pub mod orders;
