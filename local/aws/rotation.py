@@ -13,6 +13,7 @@ from ministack.services.cloudformation import provisioners
 CURRENT, PENDING = "AWSCURRENT", "AWSPENDING"
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 running: set[str] = set()
+asked_again: set[str] = set()
 
 
 def rotation_calls_the_function() -> None:
@@ -62,26 +63,35 @@ def set_rotation(secret: dict, wanted: dict) -> None:
 
 
 def start(secret: dict, token: str) -> None:
-    """Begins with the first step, unless this secret's steps are being done."""
+    """Begins with the first step. While this secret's steps are being done, only once they have failed."""
     if secret["ARN"] in running:
+        asked_again.add(secret["ARN"])
         return
     running.add(secret["ARN"])
-    run = functools.partial(contextvars.copy_context().run, do_steps, secret, token)
+    run = functools.partial(contextvars.copy_context().run, attempt, secret, token)
     threading.Thread(target=run, daemon=True).start()
 
 
-def do_steps(secret: dict, token: str) -> None:
+def attempt(secret: dict, token: str) -> None:
+    arn = secret["ARN"]
     try:
-        scope = {"account_id": get_account_id(), "region": get_region()}
-        function, config, _ = lambda_svc._get_func_record_for_ref_in_scope(secret["RotationLambdaARN"], **scope)
-        record = lambda_svc._execution_record_for_config(function, config)
-        for step in STEPS:
-            event = {"Step": step, "SecretId": secret["ARN"], "ClientRequestToken": token}
-            if lambda_svc._execute_function_with_config_scope(record, event).get("error"):
-                return
-        secret["LastRotatedDate"] = int(time.time())
+        while not do_steps(secret, token) and arn in asked_again:
+            asked_again.discard(arn)
     finally:
-        running.discard(secret["ARN"])
+        running.discard(arn)
+        asked_again.discard(arn)
+
+
+def do_steps(secret: dict, token: str) -> bool:
+    scope = {"account_id": get_account_id(), "region": get_region()}
+    function, config, _ = lambda_svc._get_func_record_for_ref_in_scope(secret["RotationLambdaARN"], **scope)
+    record = lambda_svc._execution_record_for_config(function, config)
+    for step in STEPS:
+        event = {"Step": step, "SecretId": secret["ARN"], "ClientRequestToken": token}
+        if lambda_svc._execute_function_with_config_scope(record, event).get("error"):
+            return False
+    secret["LastRotatedDate"] = int(time.time())
+    return True
 
 
 def current_version_is_not_pending() -> None:
