@@ -112,10 +112,10 @@ pub const FUNCTIONS: &[Checked] = &[
     Checked::of::<CheckoutConfig>(),
     Checked::of::<OpsConfig>(),
     Checked::of::<OrderWorkerConfig>(),
-    Checked::of::<KeyRotatorConfig>(),
     Checked::of::<MailerConfig>(),
     Checked::of::<ProjectorConfig>(),
     Checked::of::<SweeperConfig>(),
+    Checked::of::<KeyRotatorConfig>(),
     Checked::of::<WarmerConfig>(),
 ];
 

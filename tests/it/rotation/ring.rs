@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use shared::domain::accounts::Role;
 use shared::events::Step;
 use shared::providers::signing::{FirstSecrets, Subject};
-use shared::state::{AppState, Auth, Checkout, KeyRotator, Parts, Products};
+use shared::state::{AppState, Auth, KeyRotator, Ops, Parts};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -58,18 +58,18 @@ async fn token(auth: &AppState<Auth>) -> String {
 struct Everybody<'a> {
     own: &'a Own,
     auth: AppState<Auth>,
-    checkout: AppState<Checkout>,
+    ops: AppState<Ops>,
     tokens: Vec<String>,
 }
 
 impl<'a> Everybody<'a> {
     async fn of(own: &'a Own) -> Self {
-        let (auth, checkout) = (own.fresh::<Auth>().await, own.fresh::<Checkout>().await);
+        let (auth, ops) = (own.fresh::<Auth>().await, own.fresh::<Ops>().await);
         let tokens = vec![token(&auth).await];
         let everybody = Self {
             own,
             auth,
-            checkout,
+            ops,
             tokens,
         };
         everybody.accepts(&everybody.tokens[0]).await;
@@ -77,8 +77,8 @@ impl<'a> Everybody<'a> {
     }
 
     async fn accepts(&self, token: &str) {
-        let products = self.own.fresh::<Products>().await;
-        for verifier in [&self.checkout.verifier, &products.verifier] {
+        let ops = self.own.fresh::<Ops>().await;
+        for verifier in [&self.ops.verifier, &ops.verifier] {
             verifier.verify(token).await.unwrap();
         }
     }
@@ -182,11 +182,11 @@ async fn revoked_ring_is_refused_and_signs_no_more() {
         let published = own.published().await;
         assert_eq!(published.len(), 2);
         assert!(published.iter().all(|kid| !leaked.contains(kid)));
-        let products = own.fresh::<Products>().await;
-        assert!(products.verifier.verify(&revoked).await.is_err());
+        let ops = own.fresh::<Ops>().await;
+        assert!(ops.verifier.verify(&revoked).await.is_err());
         for auth in [&stale, &own.fresh::<Auth>().await] {
             let token = token(auth).await;
-            assert!(products.verifier.verify(&token).await.is_ok(), "{step:?}");
+            assert!(ops.verifier.verify(&token).await.is_ok(), "{step:?}");
         }
     }
     // The mark stays with what leaked: the next rotation is one like others.

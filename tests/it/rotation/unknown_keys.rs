@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use futures::future::join_all;
-use products::AppState;
+use ops::AppState;
 use serde_json::json;
 use tokio::net::TcpListener;
 use uuid::Uuid;

@@ -1,25 +1,20 @@
 //! Every secret that can be rotated is.
 
-use super::template::{TEMPLATE, deployed};
-use super::{Finding, none, read};
+use super::{Finding, none, read, root};
+use local::template::{TEMPLATE, Template};
 
 #[test]
 fn every_login_and_the_ring_have_a_schedule_and_the_rotators_rights() {
-    let template = read(TEMPLATE);
-    let role = template
-        .split("  KeyRotatorRole:")
-        .nth(1)
-        .and_then(|rest| rest.split("  KeyRotatorLogs:").next())
-        .unwrap();
-    let logins = deployed()
-        .into_iter()
-        .filter(|function| function.text.contains("DB_SECRET_ID:"));
+    let text = read(TEMPLATE);
+    let role = text.split("  KeyRotatorRole:").nth(1).unwrap();
+    let role = role.split("  KeyRotatorLogs:").next().unwrap();
+    let template = Template::of(&root()).unwrap();
+    let functions = template.functions().into_iter();
+    let logins = functions.filter(|function| function.has_database());
     let mut secrets: Vec<(usize, String)> = logins
         .map(|function| {
-            (
-                function.line,
-                format!("{}DatabaseSecret", pascal(&function.function)),
-            )
+            let name = function.resource.trim_end_matches("Function");
+            (function.line, format!("{name}DatabaseSecret"))
         })
         .collect();
     assert!(secrets.len() > 5);
@@ -27,22 +22,14 @@ fn every_login_and_the_ring_have_a_schedule_and_the_rotators_rights() {
     let mut findings = Vec::new();
     for (line, secret) in secrets {
         for (part, wanted) in [
-            (template.as_str(), format!("SecretId: !Ref {secret}\n")),
+            (text.as_str(), format!("SecretId: !Ref {secret}\n")),
             (role, format!("!GetAtt {secret}.Id\n")),
         ] {
             if !part.contains(&wanted) {
-                findings.push(Finding::at(
-                    TEMPLATE,
-                    line,
-                    format!("not found: {}", wanted.trim()),
-                ));
+                let words = format!("not found: {}", wanted.trim());
+                findings.push(Finding::at(TEMPLATE, line, words));
             }
         }
     }
     none(findings);
-}
-
-fn pascal(name: &str) -> String {
-    let capitalised = |part: &str| part[..1].to_uppercase() + &part[1..];
-    name.split('-').map(capitalised).collect()
 }
