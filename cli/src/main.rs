@@ -16,8 +16,8 @@ mod seed;
 mod steps;
 
 use clap::{Parser, Subcommand};
-use commands::{bench, check, db, down, drill, fault, flags, logs, mail, openapi, serve, status};
-use commands::{test, totp, up};
+use commands::{bench, check, db, down, drill, fault, flags, logs, mail, openapi, rotate, serve};
+use commands::{status, test, totp, up};
 use local::Stack;
 use std::process::ExitCode;
 
@@ -58,6 +58,8 @@ enum Command {
     Flags(flags::Options),
     /// Prints the code of the admin's second factor; each is good once
     Totp,
+    /// Changes the signing keys, or database logins, by Secrets Manager's rotation
+    Rotate(rotate::Options),
     /// Lets a dependency fail or heals it; without arguments, lists the faults in force
     Fault(fault::Options),
     /// Lets customers come and go while something is away, and checks what became of every order
@@ -98,6 +100,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Db(options) => db::run(&stack, &options).await,
         Command::Flags(options) => flags::run(&stack, &options).await,
         Command::Totp => totp::run(&stack),
+        Command::Rotate(options) => rotate::run(&stack, &options).await,
         Command::Fault(options) => fault::run(&stack, &options).await,
         Command::Drill(options) => drill::run(&stack, &options).await,
         Command::Openapi => openapi::run(&stack).await,

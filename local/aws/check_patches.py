@@ -223,12 +223,48 @@ def check_state_survives_a_kill(stack: Trial) -> bool:
 
 def check_rotation_calls_the_function(stack: Trial) -> bool:
     lambda_arn = client("lambda").get_function(FunctionName="trial")["Configuration"]["FunctionArn"]
-    schedule = {"SecretId": stack.secret, "RotationLambdaARN": lambda_arn, "RotationRules": {"AutomaticallyAfterDays": 30}}
+    schedule = {"SecretId": stack.secret, "RotationLambdaARN": lambda_arn, "RotationRules": {"AutomaticallyAfterDays": "30"}}
     resource = {"Type": "AWS::SecretsManager::RotationSchedule", "Properties": schedule}
     deploy("rotation", json.dumps({"Resources": {"Rotation": resource}}))
-    client("secretsmanager").rotate_secret(SecretId=stack.secret)
+    secrets = client("secretsmanager")
+    if secrets.describe_secret(SecretId=stack.secret)["RotationRules"] != {"AutomaticallyAfterDays": 30}:
+        return False
     steps = ("createSecret", "setSecret", "testSecret", "finishSecret")
-    return eventually(lambda: all(any(f'"Step": "{step}"' in line for line in stack.lines()) for step in steps))
+
+    def asked(version: str) -> list[str]:
+        lines = [line for line in stack.lines() if version in line]
+        return [step for line in lines for step in steps if f'"Step": "{step}"' in line]
+
+    version = secrets.rotate_secret(SecretId=stack.secret)["VersionId"]
+    if not eventually(lambda: asked(version) == list(steps)):
+        return False
+    # The trial function has done none of it, so the next rotation takes up this one.
+    try:
+        secrets.rotate_secret(SecretId=stack.secret)
+    except secrets.exceptions.InvalidRequestException:
+        return eventually(lambda: asked(version) == [*steps, *steps])
+    return False
+
+
+def check_current_version_is_not_pending(stack: Trial) -> bool:
+    secrets = client("secretsmanager")
+    present = secrets.get_secret_value(SecretId=stack.secret)["VersionId"]
+    added = secrets.put_secret_value(SecretId=stack.secret, SecretString="x", VersionStages=["AWSPENDING"])["VersionId"]
+    move = {"MoveToVersionId": added, "RemoveFromVersionId": present}
+    secrets.update_secret_version_stage(SecretId=stack.secret, VersionStage="AWSCURRENT", **move)
+    stages = secrets.describe_secret(SecretId=stack.secret)["VersionIdsToStages"]
+    return stages == {added: ["AWSCURRENT"], present: ["AWSPREVIOUS"]}
+
+
+def check_version_without_a_value_is_absent(stack: Trial) -> bool:
+    secrets = client("secretsmanager")
+    secrets.create_secret(Name="empty")
+    secrets.put_secret_value(SecretId="empty", VersionStages=["AWSPENDING"])
+    try:
+        secrets.get_secret_value(SecretId="empty", VersionStage="AWSPENDING")
+    except secrets.exceptions.ResourceNotFoundException:
+        return True
+    return False
 
 
 if __name__ == "__main__":

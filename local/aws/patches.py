@@ -15,9 +15,9 @@ import threading
 import time
 import uuid
 
+import rotation
 from ministack import app
 from ministack.core import iam_actions, lambda_runtime
-from ministack.core.responses import get_account_id, get_region, json_response
 from ministack.services import apigateway, dynamodb, lambda_svc, secretsmanager, ses_v2
 from ministack.services.cloudformation import provisioners
 
@@ -310,53 +310,6 @@ def state_survives_a_kill() -> None:
     logging.getLogger("persistence").setLevel(logging.WARNING)
 
 
-def rotation_calls_the_function() -> None:
-    """RotationSchedule is an unknown type, and RotateSecret copies the old value instead of calling its function."""
-
-    def schedule(logical_id, properties, stack):
-        _, secret = secretsmanager._resolve(properties["SecretId"])
-        set_rotation(secret, properties)
-        return secret["ARN"], {"Id": secret["ARN"]}
-
-    rotate_without_function = secretsmanager._rotate_secret
-
-    def rotate(request):
-        _, secret = secretsmanager._resolve(request.get("SecretId"))
-        if not secret or not (request.get("RotationLambdaARN") or secret.get("RotationLambdaARN")):
-            return rotate_without_function(request)
-        set_rotation(secret, request)
-        token = request.get("ClientRequestToken") or str(uuid.uuid4())
-        run = functools.partial(contextvars.copy_context().run, rotation_steps, secret, token)
-        threading.Thread(target=run, daemon=True).start()
-        return json_response({"ARN": secret["ARN"], "Name": secret["Name"], "VersionId": token})
-
-    RESOURCES.setdefault(
-        "AWS::SecretsManager::RotationSchedule", {"create": schedule, "delete": lambda physical_id, properties: None}
-    )
-    secretsmanager._rotate_secret = rotate
-
-
-def set_rotation(secret: dict, wanted: dict) -> None:
-    secret["RotationEnabled"] = True
-    for name in ("RotationLambdaARN", "RotationRules"):
-        if wanted.get(name):
-            secret[name] = wanted[name]
-
-
-def rotation_steps(secret: dict, token: str) -> None:
-    # AWS marks the version before the first step; a rotation function checks for it.
-    version = {"SecretString": None, "SecretBinary": None, "CreatedDate": int(time.time()), "Stages": ["AWSPENDING"]}
-    secret["Versions"].setdefault(token, version)
-    scope = {"account_id": get_account_id(), "region": get_region()}
-    function, config, _ = lambda_svc._get_func_record_for_ref_in_scope(secret["RotationLambdaARN"], **scope)
-    record = lambda_svc._execution_record_for_config(function, config)
-    for step in ("createSecret", "setSecret", "testSecret", "finishSecret"):
-        event = {"Step": step, "SecretId": secret["ARN"], "ClientRequestToken": token}
-        if lambda_svc._execute_function_with_config_scope(record, event).get("error"):
-            return
-    secret["LastRotatedDate"] = int(time.time())
-
-
 PATCHES = (
     http_api_routes_from_body,
     http_api_options_are_routed,
@@ -371,5 +324,5 @@ PATCHES = (
     generated_secrets_obey,
     tables_expire_items,
     state_survives_a_kill,
-    rotation_calls_the_function,
+    *rotation.PATCHES,
 )

@@ -4,6 +4,7 @@
 mod database;
 mod edge;
 mod functions;
+mod given;
 mod media;
 mod reader;
 mod second;
@@ -17,9 +18,11 @@ use std::fmt;
 pub use database::{DatabaseConfig, DatabaseHost};
 pub use edge::EdgeConfig;
 pub use functions::{
-    AuthConfig, BaseConfig, CheckoutConfig, MailerConfig, OpsConfig, OrderWorkerConfig,
-    ProductsConfig, ProjectorConfig, SellingConfig, SweeperConfig, WarmTarget, WarmerConfig,
+    AuthConfig, BaseConfig, CheckoutConfig, KeyRotatorConfig, MailerConfig, OpsConfig,
+    OrderWorkerConfig, ProductsConfig, ProjectorConfig, SellingConfig, SweeperConfig, WarmTarget,
+    WarmerConfig,
 };
+pub use given::{GivenSecret, GivenSecrets};
 pub use media::MediaConfig;
 pub use reader::Reader;
 pub use second::{SecretsReplica, Smtp};
@@ -112,6 +115,7 @@ pub const FUNCTIONS: &[Checked] = &[
     Checked::of::<MailerConfig>(),
     Checked::of::<ProjectorConfig>(),
     Checked::of::<SweeperConfig>(),
+    Checked::of::<KeyRotatorConfig>(),
     Checked::of::<WarmerConfig>(),
 ];
 

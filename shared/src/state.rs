@@ -16,7 +16,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 
 pub use common::{Base, Edge, Selling, Shelf};
 pub use functions::{
-    Auth, Checkout, Mailer, Ops, OrderWorker, Products, Projector, Sweeper, Warmer,
+    Auth, Checkout, KeyRotator, Mailer, Ops, OrderWorker, Products, Projector, Sweeper, Warmer,
 };
 
 use crate::config::Config;

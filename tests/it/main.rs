@@ -28,6 +28,7 @@ mod ops;
 mod paying;
 mod replay;
 mod rights;
+mod rotation;
 mod second_endpoints;
 mod services_gone;
 mod statements;

@@ -10,6 +10,7 @@ pub(crate) mod flags;
 pub(crate) mod logs;
 pub(crate) mod mail;
 pub(crate) mod openapi;
+pub(crate) mod rotate;
 pub(crate) mod serve;
 pub(crate) mod status;
 pub(crate) mod test;

@@ -27,12 +27,16 @@ pub(crate) async fn write_all(stack: &Stack, writer: Node) -> Result<usize> {
     }
     changed += usize::from(payment_keys(stack, &client).await?);
     changed += usize::from(signing_keys(&client).await?);
-    changed += replicate(&client, &client_of(stack, Port::AwsSecondary).await).await?;
+    changed += replicate(stack, &client).await?;
     Ok(changed)
 }
 
 /// Copies every secret to the other region, which AWS does by itself. Answers how many it lacked.
-async fn replicate(from: &Client, to: &Client) -> Result<usize> {
+///
+/// # Errors
+/// An emulator refuses.
+pub(crate) async fn replicate(stack: &Stack, from: &Client) -> Result<usize> {
+    let to = &client_of(stack, Port::AwsSecondary).await;
     let (mut changed, mut names) = (0, Vec::new());
     let mut pages = from.list_secrets().into_paginator().send();
     while let Some(page) = pages.next().await {
@@ -139,7 +143,10 @@ async fn signing_keys(client: &Client) -> Result<bool> {
 }
 
 /// The present value of a secret.
-async fn value(client: &Client, id: &str) -> Result<String> {
+///
+/// # Errors
+/// It has none, or the emulator refuses.
+pub(crate) async fn value(client: &Client, id: &str) -> Result<String> {
     let answer = client.get_secret_value().secret_id(id).send().await;
     let answer = answer.with_context(|| format!("The secret {id} cannot be read."))?;
     answer

@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::shop::{country, currency, payments_url, shop_name};
 use super::{
-    Config, DatabaseConfig, EdgeConfig, MailConfig, MediaConfig, PaymentsConfig, QueueUrls, Reader,
-    SecretsReplica, ShopConfig, Stage, TelemetryConfig,
+    Config, DatabaseConfig, EdgeConfig, GivenSecrets, MailConfig, MediaConfig, PaymentsConfig,
+    QueueUrls, Reader, SecretsReplica, ShopConfig, Stage, TelemetryConfig,
 };
 use crate::domain::address::Country;
 use crate::domain::events::Queue;
@@ -22,6 +22,8 @@ pub struct BaseConfig {
     pub telemetry: TelemetryConfig,
     /// Where the database is.
     pub database: DatabaseConfig,
+    /// The secrets that the function is given itself.
+    pub given_secrets: GivenSecrets,
     /// Where secrets are read while their first region is away.
     pub secrets_replica: Option<SecretsReplica>,
     /// The table of kill switches and breakers.
@@ -36,6 +38,7 @@ impl BaseConfig {
             stage: reader.stage().clone(),
             telemetry: outside(reader),
             database: DatabaseConfig::read(reader),
+            given_secrets: reader.given_secrets.clone(),
             secrets_replica: SecretsReplica::read(reader),
             control_table: reader.text("CONTROL_TABLE"),
             queues: QueueUrls::read(reader, queues),
@@ -274,6 +277,29 @@ impl Config for SweeperConfig {
     fn read(reader: &mut Reader) -> Self {
         let queues = [Queue::Orders, Queue::Mail, Queue::Catalogue];
         Self(SellingConfig::read(reader, &queues))
+    }
+}
+
+/// Changes keys and logins.
+#[derive(Debug, Clone)]
+pub struct KeyRotatorConfig {
+    /// What every function is told.
+    pub base: BaseConfig,
+    /// The name of the secret with the signing keys, private halves included.
+    pub jwt_private: String,
+    /// The name of the secret with their public halves.
+    pub jwt_public: String,
+}
+
+impl Config for KeyRotatorConfig {
+    const FUNCTION: &'static str = "key-rotator";
+
+    fn read(reader: &mut Reader) -> Self {
+        Self {
+            base: BaseConfig::read(reader, &[]),
+            jwt_private: reader.secret_id("JWT_PRIVATE_SECRET_ID", "jwt-private"),
+            jwt_public: reader.secret_id("JWT_PUBLIC_SECRET_ID", "jwt-public"),
+        }
     }
 }
 

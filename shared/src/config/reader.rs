@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use super::Stage;
+use super::{GivenSecret, GivenSecrets, Stage};
 
 /// Reads variables and notes every fault. After a fault the value is a stand-in that nobody gets
 /// to see.
@@ -12,6 +12,8 @@ pub struct Reader {
     variables: BTreeMap<String, String>,
     function: &'static str,
     stage: Stage,
+    /// The secrets that the function is given itself.
+    pub(super) given_secrets: GivenSecrets,
     pub(super) faults: Vec<String>,
     /// The variables that were looked at.
     pub(super) asked: BTreeSet<String>,
@@ -23,6 +25,7 @@ impl Reader {
             variables,
             function,
             stage: Stage::new(String::new()),
+            given_secrets: GivenSecrets::default(),
             faults: Vec::new(),
             asked: BTreeSet::new(),
         };
@@ -81,10 +84,28 @@ impl Reader {
         self.given(name).unwrap_or_else(|| default.to_owned())
     }
 
-    /// The name of a secret, by default `holdfast/<stage>/<name>`.
+    /// The name of a secret, by default `holdfast/<stage>/<name>`. With `NAME_ID` for its
+    /// variable, `NAME_FILE` or else `NAME` gives the secret itself.
     pub(super) fn secret_id(&mut self, variable: &str, name: &str) -> String {
         let default = format!("holdfast/{}/{name}", self.stage);
-        self.text_or(variable, &default)
+        let id = self.text_or(variable, &default);
+        if let Some(secret) = self.given_secret(variable) {
+            self.given_secrets.add(&id, secret);
+        }
+        id
+    }
+
+    /// The same of a secret that there need not be.
+    pub(super) fn secret_id_if_given(&mut self, variable: &str, name: &str) -> Option<String> {
+        let is_given = self.given(variable).is_some() || self.given_secret(variable).is_some();
+        is_given.then(|| self.secret_id(variable, name))
+    }
+
+    fn given_secret(&self, variable: &str) -> Option<GivenSecret> {
+        let name = variable.trim_end_matches("_ID");
+        let file = self.peek(&format!("{name}_FILE"));
+        let file = file.map(|path| GivenSecret::File(path.into()));
+        file.or_else(|| Some(GivenSecret::Value(self.peek(name)?.into())))
     }
 
     /// The name of the secret with the function's own database login.

@@ -70,7 +70,7 @@ impl MailConfig {
 
     /// The same for whoever sends, and so signs in.
     pub(super) fn with_login(mut self, reader: &mut Reader) -> Self {
-        let secret_id = reader.given("SMTP_SECRET_ID");
+        let secret_id = reader.secret_id_if_given("SMTP_SECRET_ID", "smtp");
         match &mut self.smtp {
             Some(smtp) => smtp.secret_id = secret_id,
             None if secret_id.is_some() => {

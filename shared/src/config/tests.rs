@@ -355,3 +355,34 @@ fn second_endpoints_are_optional() {
     assert_eq!((smtp.port, smtp.tls), (587, true));
     assert_eq!(config.base.secrets_replica.unwrap().region, "eu-west-1");
 }
+
+#[test]
+fn given_secret_comes_before_the_store_and_its_file_before_its_value() {
+    let given = [
+        ("STRIPE_SECRET", "sk_from_the_environment"),
+        ("DB_SECRET", "unused"),
+        ("DB_SECRET_FILE", "/run/secrets/db"),
+        ("DB_SECRET_ID", "shop/database"),
+    ];
+    let config = CheckoutConfig::parse(with(&given)).unwrap();
+    let given = |id: &str| format!("{:?}", config.selling.base.given_secrets.get(id));
+    assert_eq!(given("shop/database"), r#"Some(File("/run/secrets/db"))"#);
+    let stripe = given("holdfast/test/stripe");
+    assert!(stripe.starts_with("Some(Value("), "{stripe}");
+    assert!(!stripe.contains("sk_from"), "{stripe}");
+    assert_eq!(given("holdfast/test/jwt-public"), "None");
+}
+
+#[test]
+fn login_of_the_second_mail_provider_is_given_or_named_or_nobody_signs_in() {
+    let host = ("SMTP_HOST", "smtp.example");
+    let smtp = |changes: &[(&str, &str)]| {
+        let config = MailerConfig::parse(with(changes)).unwrap();
+        config.mail.smtp.unwrap().secret_id
+    };
+    assert_eq!(smtp(&[host]), None);
+    let named = smtp(&[host, ("SMTP_SECRET_ID", "shop/smtp")]);
+    assert_eq!(named.as_deref(), Some("shop/smtp"));
+    let given = smtp(&[host, ("SMTP_SECRET", "{}")]);
+    assert_eq!(given.as_deref(), Some("holdfast/test/smtp"));
+}

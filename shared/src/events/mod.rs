@@ -1,9 +1,10 @@
-//! Triggers that are not HTTP: batches of messages, schedules and warm-ups.
+//! Triggers that are not HTTP: batches of messages, schedules, rotations and warm-ups.
 
 mod batch;
 mod failure;
 mod nudge;
 mod outbox;
+mod rotation;
 mod together;
 mod warm_up;
 
@@ -11,5 +12,6 @@ pub use batch::{handle_batch, serve_batches, serve_schedule};
 pub use failure::Failure;
 pub use nudge::nudge;
 pub use outbox::{publish, sweep};
+pub use rotation::{Rotation, Step, serve_rotations};
 pub use together::{Sent, handle_together, serve_together};
 pub use warm_up::WarmUp;

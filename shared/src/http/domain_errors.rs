@@ -112,7 +112,7 @@ impl From<PasswordError> for ApiError {
 impl From<SignError> for ApiError {
     fn from(error: SignError) -> Self {
         match error {
-            SignError::KeysUnavailable(_) => Self::unavailable(error),
+            SignError::KeysUnavailable(_) | SignError::Revoked => Self::unavailable(error),
             SignError::Damaged(_) => Self::internal(error),
         }
     }

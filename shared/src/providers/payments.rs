@@ -32,6 +32,12 @@ struct Keys {
     webhook_secret: SecretString,
 }
 
+impl Keys {
+    fn read(text: &SecretString) -> serde_json::Result<Self> {
+        serde_json::from_str(text.expose_secret())
+    }
+}
+
 /// A charge to be made.
 #[derive(Debug, Clone, Copy)]
 pub struct Charge<'a> {
@@ -261,7 +267,8 @@ impl Payments {
         self.send::<Identified>(request, None).await.map(drop)
     }
 
-    /// Reads a webhook whose signature is the provider's.
+    /// Reads a webhook whose signature is the provider's. While the provider changes its
+    /// secret, webhooks come that were signed with the one before or the one after.
     ///
     /// # Errors
     /// The signature is wrong or old, or the keys cannot be read.
@@ -270,26 +277,65 @@ impl Payments {
         signature: &str,
         body: &[u8],
     ) -> Result<WebhookEvent, InvalidWebhook> {
+        let verify = |keys: &Keys| {
+            let secret = keys.webhook_secret.expose_secret();
+            webhook::verify(secret, signature, body, crate::clock::now())
+        };
         let keys = self.keys().await.map_err(InvalidWebhook::KeysUnavailable)?;
-        webhook::verify(
-            keys.webhook_secret.expose_secret(),
-            signature,
-            body,
-            crate::clock::now(),
-        )
+        let first = verify(&keys);
+        if !matches!(first, Err(InvalidWebhook::Signature)) {
+            return first;
+        }
+        let others = self.secrets.versions(&self.secret_id).await;
+        let others = others.iter().filter_map(|text| Keys::read(text).ok());
+        let taken = others.map(|keys| verify(&keys));
+        let mut taken = taken.filter(|result| !matches!(result, Err(InvalidWebhook::Signature)));
+        taken.next().unwrap_or(first)
     }
 
     async fn keys(&self) -> Result<Keys, SecretError> {
         self.secrets.json(&self.secret_id).await
     }
 
+    /// Sends a request. A key that is refused proves that nothing was done, so the request
+    /// is sent again with whatever other key the secret holds just now.
     async fn send<T: DeserializeOwned>(
         &self,
         request: Request<'_>,
         key: Option<&str>,
     ) -> Result<T, PaymentError> {
         let keys = self.keys().await.map_err(PaymentError::NotSent)?;
-        let answer = call(request.intent, || self.attempt(&request, &keys, key)).await;
+        let refused = match self.send_with(&keys, &request, key).await {
+            Err(refused @ PaymentError::KeyRefused) => refused,
+            answer => return answer,
+        };
+        for text in self.secrets.versions(&self.secret_id).await {
+            let Ok(other) = Keys::read(&text) else {
+                continue;
+            };
+            if other.secret_key.expose_secret() == keys.secret_key.expose_secret() {
+                continue;
+            }
+            match self.send_with(&other, &request, key).await {
+                Err(PaymentError::KeyRefused | PaymentError::NotStarted) => {}
+                answer => {
+                    if answer.is_ok() {
+                        self.secrets.keep(&self.secret_id, text);
+                    }
+                    return answer;
+                }
+            }
+        }
+        Err(refused)
+    }
+
+    async fn send_with<T: DeserializeOwned>(
+        &self,
+        keys: &Keys,
+        request: &Request<'_>,
+        key: Option<&str>,
+    ) -> Result<T, PaymentError> {
+        let answer = call(request.intent, || self.attempt(request, keys, key)).await;
         answer.map_err(|error| match error {
             CallError::Failed { source, .. } => source,
             CallError::TimedOut { .. } => PaymentError::NoAnswer,

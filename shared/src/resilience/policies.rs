@@ -62,6 +62,8 @@ pub enum Intent {
     CatalogueRead,
     /// Telling a worker of what is stored elsewhere; the sweeper finds it anyway.
     NudgeSend,
+    /// Adding a version of a secret, or moving its stages; safe to repeat.
+    SecretWrite,
 }
 
 /// One row of the table.
@@ -95,7 +97,7 @@ const PAUSES: Policy = Policy {
 };
 
 /// The table, in the order of [`Intent`].
-pub const POLICIES: [Policy; 23] = [
+pub const POLICIES: [Policy; 24] = [
     // Five tries bridge a failover; each is short because a dead host answers at once or never.
     Policy {
         intent: Intent::DatabaseConnect,
@@ -294,6 +296,15 @@ pub const POLICIES: [Policy; 23] = [
         attempt_timeout_ms: 300,
         attempts_max: 1,
         bulkhead: 8,
+        ..PAUSES
+    },
+    // Nobody waits for a rotation, and a step that fails is tried again.
+    Policy {
+        intent: Intent::SecretWrite,
+        dependency: Dependency::Secrets,
+        attempt_timeout_ms: 3_000,
+        attempts_max: 2,
+        bulkhead: 4,
         ..PAUSES
     },
 ];

@@ -43,7 +43,7 @@ pub struct Base {
 impl Base {
     pub(super) fn new(config: BaseConfig, aws: &SdkConfig) -> Self {
         telemetry::set_stage(config.stage.as_str());
-        let secrets = Secrets::new(aws, config.secrets_replica.as_ref());
+        let secrets = Secrets::new(aws, config.given_secrets, config.secrets_replica.as_ref());
         let tables = Tables::new(aws);
         let control = Control::new(tables.table(&config.control_table));
         let breakers = SharedBreakers::new(control.clone());

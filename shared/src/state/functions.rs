@@ -5,14 +5,15 @@ use aws_config::SdkConfig;
 use super::Parts;
 use super::common::{Base, Edge, Selling, Shelf, stands_on};
 use crate::config::{
-    AuthConfig, CheckoutConfig, MailerConfig, OpsConfig, OrderWorkerConfig, ProductsConfig,
-    ProjectorConfig, SweeperConfig, WarmerConfig,
+    AuthConfig, CheckoutConfig, KeyRotatorConfig, MailerConfig, OpsConfig, OrderWorkerConfig,
+    ProductsConfig, ProjectorConfig, SweeperConfig, WarmerConfig,
 };
 use crate::http::ReadCache;
 use crate::providers::functions::Functions;
 use crate::providers::mail::Mail;
 use crate::providers::objects::Objects;
 use crate::providers::probes::Probes;
+use crate::providers::secrets::SecretVersions;
 use crate::providers::signing::Signer;
 
 /// `auth`.
@@ -33,8 +34,8 @@ impl Parts for Auth {
         let signer = Signer::new(
             base.secrets,
             &config.jwt_private,
-            &config.edge.token_issuer,
-            &config.edge.token_audience,
+            edge.verifier.clone(),
+            [&config.edge.token_issuer, &config.edge.token_audience],
         );
         Self {
             edge,
@@ -181,6 +182,27 @@ impl Parts for Sweeper {
     }
 }
 
+/// `key-rotator`.
+pub struct KeyRotator {
+    base: Base,
+    /// What it was told from outside.
+    pub config: KeyRotatorConfig,
+    /// Secrets Manager, as what rotates in it.
+    pub versions: SecretVersions,
+}
+
+impl Parts for KeyRotator {
+    type Config = KeyRotatorConfig;
+
+    fn assemble(config: KeyRotatorConfig, aws: &SdkConfig) -> Self {
+        Self {
+            base: Base::new(config.base.clone(), aws),
+            versions: SecretVersions::new(aws),
+            config,
+        }
+    }
+}
+
 /// `warmer`.
 pub struct Warmer {
     /// What it was told from outside.
@@ -209,6 +231,7 @@ stands_on!(
     Mailer on base: Base,
     Projector on shelf: Shelf,
     Sweeper on selling: Selling,
+    KeyRotator on base: Base,
 );
 
 /// Functions that are served as HTTP and kept warm.

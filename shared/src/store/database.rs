@@ -1,6 +1,7 @@
 //! The database's nodes: which one writes, which ones read, and their pools.
 
 mod discovery;
+mod login;
 mod node;
 mod topology;
 mod transaction;
@@ -13,12 +14,12 @@ use sqlx::PgPool;
 use tokio::sync::OnceCell;
 
 use super::StoreError;
+use super::logins::Login;
 use crate::config::{DatabaseConfig, DatabaseHost};
+use crate::context;
 use crate::providers::secrets::{SecretError, Secrets};
-use crate::resilience::policies::SECRET_READ_PAUSE;
 use crate::resilience::{Intent, call};
-use crate::{clock, context};
-use node::{Login, Member};
+use node::Member;
 use topology::{Preference, Topology};
 
 pub use topology::{PendingMigrations, Role};
@@ -73,8 +74,8 @@ struct Inner {
     secrets: Secrets,
     members: OnceCell<Vec<Arc<Member>>>,
     topology: Topology,
-    /// When the login was last read because a node refused it, in seconds since 1970.
-    login_read_at: AtomicI64,
+    /// When no login worked that could be read, in seconds since 1970.
+    no_login_at: AtomicI64,
 }
 
 impl Database {
@@ -85,7 +86,7 @@ impl Database {
             secrets,
             members: OnceCell::new(),
             topology: Topology::unknown(),
-            login_read_at: AtomicI64::new(0),
+            no_login_at: AtomicI64::new(0),
         }))
     }
 
@@ -256,30 +257,6 @@ impl Database {
                 Err(passing(error))
             }
             result => result,
-        }
-    }
-
-    /// Reads the login from its secret, as it is now, for all new connections.
-    /// Not for every refusal: it may have been right.
-    async fn renew_login(&self, members: &[Arc<Member>]) {
-        let now = clock::now().unix_timestamp();
-        let last = self.0.login_read_at.swap(now, Ordering::Relaxed);
-        if u64::try_from(now - last).is_ok_and(|age| age < SECRET_READ_PAUSE.as_secs()) {
-            return;
-        }
-        let read = self
-            .0
-            .secrets
-            .read(&self.0.config.secret_id)
-            .await
-            .map(drop);
-        let login = match read {
-            Ok(()) => self.login().await,
-            Err(error) => Err(error),
-        };
-        match login {
-            Ok(login) => members.iter().for_each(|member| member.set_login(&login)),
-            Err(error) => tracing::warn!(error = %error, "the refused login cannot be read again"),
         }
     }
 

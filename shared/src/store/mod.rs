@@ -11,6 +11,7 @@ pub mod idempotency;
 pub mod images;
 pub mod last_good;
 pub mod listing;
+pub mod logins;
 pub mod mail_tokens;
 pub mod migrations;
 pub mod order_mail;

@@ -8,4 +8,5 @@
 mod environments;
 mod failover;
 mod nodes;
+mod rotations;
 mod schema;

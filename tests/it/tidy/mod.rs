@@ -8,6 +8,7 @@ mod manifests;
 mod migrations;
 mod places;
 mod routes;
+mod secrets;
 mod sizes;
 pub(crate) mod source;
 mod words;

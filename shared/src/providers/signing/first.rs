@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use secrecy::SecretString;
 use time::OffsetDateTime;
 
-use super::Ring;
+use super::{PublicRing, Ring};
 
 /// The first values of three secrets, each as the text to be stored.
 #[derive(Debug)]
@@ -32,7 +32,9 @@ impl FirstSecrets {
         let json = |value: serde_json::Result<String>| value.map_err(|_| Unspecified);
         Ok(Self {
             jwt_private: json(serde_json::to_string(&ring))?.into(),
-            jwt_public: json(serde_json::to_string(&ring.public(now)))?,
+            jwt_public: json(serde_json::to_string(
+                &ring.public(&PublicRing::default(), now),
+            ))?,
             session_key: STANDARD.encode(session_key).into(),
         })
     }
@@ -44,14 +46,14 @@ mod tests {
 
     use super::*;
     use crate::domain::sessions::SessionKey;
-    use crate::providers::signing::PublicRing;
 
     #[test]
     fn what_is_written_first_can_be_read() {
         let first = FirstSecrets::generate(OffsetDateTime::UNIX_EPOCH).unwrap();
         let ring: Ring = serde_json::from_str(first.jwt_private.expose_secret()).unwrap();
         let public: PublicRing = serde_json::from_str(&first.jwt_public).unwrap();
-        assert_eq!(ring.public(OffsetDateTime::UNIX_EPOCH), public);
+        let none = PublicRing::default();
+        assert_eq!(ring.public(&none, OffsetDateTime::UNIX_EPOCH), public);
         assert!(SessionKey::try_from(first.session_key.expose_secret()).is_ok());
     }
 }

@@ -1,6 +1,8 @@
-//! Signs access tokens with the current key of the private ring.
+//! Signs access tokens with a key of the private ring that verifiers know.
 
-use super::{Claims, Ring, Subject};
+use secrecy::ExposeSecret;
+
+use super::{Claims, PrivateKey, Ring, Subject, Verifier};
 use crate::providers::secrets::{SecretError, Secrets};
 
 /// Why no token could be signed.
@@ -9,6 +11,9 @@ pub enum SignError {
     /// The ring cannot be read.
     #[error("the signing keys cannot be read")]
     KeysUnavailable(#[from] SecretError),
+    /// Every key that can be read was revoked.
+    #[error("the signing keys were revoked, and no others can be read")]
+    Revoked,
     /// The current key is damaged.
     #[error("the signing key does not sign")]
     Damaged(#[from] jsonwebtoken::errors::Error),
@@ -19,35 +24,68 @@ pub enum SignError {
 pub struct Signer {
     secrets: Secrets,
     secret_id: String,
+    verifier: Verifier,
     issuer: String,
     audience: String,
 }
 
 impl Signer {
-    /// Signs as `issuer` for `audience` with the ring in secret `secret_id`.
-    pub fn new(secrets: Secrets, secret_id: &str, issuer: &str, audience: &str) -> Self {
+    /// Signs as `issuer` for `audience` with the ring in secret `secret_id`, and with
+    /// nothing that `verifier` would not take.
+    pub fn new(
+        secrets: Secrets,
+        secret_id: &str,
+        verifier: Verifier,
+        [issuer, audience]: [&str; 2],
+    ) -> Self {
         Self {
             secrets,
             secret_id: secret_id.to_owned(),
+            verifier,
             issuer: issuer.to_owned(),
             audience: audience.to_owned(),
         }
     }
 
-    /// An access token for `subject`. The ring may be as old as any
-    /// secret: a key that was retired meanwhile still verifies for longer.
+    /// An access token for `subject`.
     ///
     /// # Errors
-    /// The ring cannot be read or is damaged.
+    /// The ring cannot be read, was revoked, or is damaged.
     pub async fn sign(&self, subject: Subject) -> Result<String, SignError> {
-        let ring: Ring = self.secrets.json(&self.secret_id).await?;
+        let key = self.key().await?;
         let claims = Claims::new(subject, &self.issuer, &self.audience);
-        Ok(ring.current.sign(&claims)?)
+        Ok(key.sign(&claims)?)
+    }
+
+    /// The key that signs now. The private ring is kept for minutes, the public one for
+    /// seconds: a key that is not in the public one was revoked, and the ring is read again
+    /// at once. In the middle of a rotation the key to use is the pending ring's.
+    async fn key(&self) -> Result<PrivateKey, SignError> {
+        let (ring, _) = tokio::join!(
+            self.secrets.json::<Ring>(&self.secret_id),
+            self.verifier.ring()
+        );
+        let key = ring?.current;
+        if self.verifier.takes_from(&key.kid).await {
+            return Ok(key);
+        }
+        tracing::warn!(kid = key.kid, "the signing key was revoked or retired");
+        for text in self.secrets.versions(&self.secret_id).await {
+            let Ok(ring) = serde_json::from_str::<Ring>(text.expose_secret()) else {
+                continue;
+            };
+            if self.verifier.takes_from(&ring.current.kid).await {
+                self.secrets.keep(&self.secret_id, text);
+                return Ok(ring.current);
+            }
+        }
+        Err(SignError::Revoked)
     }
 }
 
 const _: () = {
-    // A token that is signed with a key retired since the ring was read must verify until it expires.
-    let ring_age_max = crate::resilience::policies::SECRET_TTL.as_secs();
-    assert!(ring_age_max as i64 + super::TOKEN_SECONDS <= super::RETIRED_KEY_SECONDS);
+    // The public ring tells of a retirement within its own time. What a signer signs until
+    // then must verify until it expires.
+    let public_age_max = crate::resilience::policies::PUBLIC_KEYS_TTL.as_secs();
+    assert!(public_age_max as i64 + super::TOKEN_SECONDS <= super::RETIRED_KEY_SECONDS);
 };

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use time::OffsetDateTime;
+use tokio::sync::Semaphore;
 
-use super::{Claims, PublicRing};
+use super::{Claims, PublicKey, PublicRing};
 use crate::clock;
 use crate::providers::secrets::{SecretError, Secrets};
 use crate::resilience::policies::{PUBLIC_KEYS_MISS_INTERVAL, PUBLIC_KEYS_TTL, SECRET_READ_PAUSE};
@@ -24,19 +26,38 @@ pub enum TokenError {
 
 #[derive(Clone)]
 struct Known {
-    ring: PublicRing,
     keys: HashMap<String, DecodingKey>,
+    ring: PublicRing,
     read_at: OffsetDateTime,
     /// When reading them again failed.
     failed_at: Option<OffsetDateTime>,
+    /// When a key was looked for that is not there.
+    in_vain_at: Option<OffsetDateTime>,
 }
 
 impl Known {
-    fn is_good_enough(&self, age_max: std::time::Duration) -> bool {
-        let now = clock::now();
-        let failed_just_now = |at| now - at < SECRET_READ_PAUSE;
-        now - self.read_at < age_max || self.failed_at.is_some_and(failed_just_now)
+    fn is_fresh(&self) -> bool {
+        is_younger(Some(self.read_at), PUBLIC_KEYS_TTL)
+            || is_younger(self.failed_at, SECRET_READ_PAUSE)
     }
+
+    /// Whether to look for an unknown key: it may be newer than what is known here. Random
+    /// key ids must not cause a storm of reads, so after one in vain comes a pause. One that
+    /// found its key needs none, because a ring has few.
+    fn is_worth_reading_again(&self) -> bool {
+        !is_younger(self.in_vain_at, PUBLIC_KEYS_MISS_INTERVAL)
+            && !is_younger(self.failed_at, SECRET_READ_PAUSE)
+    }
+
+    /// The key, while a live token may carry it.
+    fn key(&self, kid: &str) -> Option<&PublicKey> {
+        let key = self.ring.key(kid);
+        key.filter(|key| key.verifies(clock::now()))
+    }
+}
+
+fn is_younger(at: Option<OffsetDateTime>, span: Duration) -> bool {
+    at.is_some_and(|at| clock::now() - at < span)
 }
 
 /// Verifies access tokens.
@@ -46,6 +67,8 @@ pub struct Verifier {
     secret_id: String,
     validation: Arc<Validation>,
     known: Arc<Mutex<Option<Arc<Known>>>>,
+    /// One reads at a time; the others use what it has found.
+    reading: Arc<Semaphore>,
 }
 
 impl Verifier {
@@ -63,6 +86,7 @@ impl Verifier {
             secret_id: secret_id.to_owned(),
             validation: Arc::new(validation),
             known: Arc::default(),
+            reading: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -73,37 +97,72 @@ impl Verifier {
     pub async fn verify(&self, token: &str) -> Result<Claims, TokenError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
         let kid = header.kid.ok_or(TokenError::Invalid)?;
-        let mut known = self.known(PUBLIC_KEYS_TTL).await?;
-        if !known.keys.contains_key(&kid) {
-            // A key may be newer than our ring; random key ids must not cause a storm of reads.
-            known = self.known(PUBLIC_KEYS_MISS_INTERVAL).await?;
-        }
-        let key = known.keys.get(&kid).ok_or(TokenError::Invalid)?;
+        let known = self.looked_up(&kid).await?;
+        let key = known.key(&kid).and_then(|key| known.keys.get(&key.kid));
+        let key = key.ok_or(TokenError::Invalid)?;
         let token =
             jsonwebtoken::decode(token, key, &self.validation).map_err(|_| TokenError::Invalid)?;
         Ok(token.claims)
     }
 
-    /// The public ring, for the JWKS.
+    /// Whether a token signed with this key now would be good until it expires, as far as
+    /// is known: while no keys can be read, nothing speaks against it.
+    pub(super) async fn takes_from(&self, kid: &str) -> bool {
+        match self.looked_up(kid).await {
+            Ok(known) => known.key(kid).is_some_and(|key| key.signs(clock::now())),
+            Err(_) => true,
+        }
+    }
+
+    /// The public ring, for the JWKS: the next key, the current one, and each retired one
+    /// that a live token may carry.
     ///
     /// # Errors
     /// No key could ever be read.
     pub async fn ring(&self) -> Result<PublicRing, TokenError> {
-        Ok(self.known(PUBLIC_KEYS_TTL).await?.ring.clone())
+        let mut ring = self.known().await?.ring.clone();
+        ring.keys.retain(|key| key.verifies(clock::now()));
+        Ok(ring)
     }
 
-    /// The keys, read again when older than `age_max`, the old ones while that fails.
-    async fn known(&self, age_max: std::time::Duration) -> Result<Arc<Known>, TokenError> {
-        let known = self
-            .known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        if let Some(known) = known.as_ref().filter(|known| known.is_good_enough(age_max)) {
+    /// The keys, read again when they are old or do not have this one.
+    async fn looked_up(&self, kid: &str) -> Result<Arc<Known>, TokenError> {
+        let known = self.known().await?;
+        if known.ring.key(kid).is_some() || !known.is_worth_reading_again() {
+            return Ok(known);
+        }
+        let is_settled = |now: &Known| now.ring.key(kid).is_some() || !now.is_worth_reading_again();
+        let known = self.read_once(is_settled).await?;
+        if known.ring.key(kid).is_some() {
+            return Ok(known);
+        }
+        Ok(self.remember(Known {
+            in_vain_at: Some(clock::now()),
+            ..Known::clone(&known)
+        }))
+    }
+
+    /// The keys, read again when they are old, the old ones while that fails.
+    async fn known(&self) -> Result<Arc<Known>, TokenError> {
+        match self.present().filter(|known| known.is_fresh()) {
+            Some(known) => Ok(known),
+            None => self.read_once(Known::is_fresh).await,
+        }
+    }
+
+    /// Reads the keys, unless somebody else has done so meanwhile and that will do.
+    async fn read_once(&self, will_do: impl Fn(&Known) -> bool) -> Result<Arc<Known>, TokenError> {
+        let _turn = self.reading.acquire().await;
+        let known = self.present();
+        if let Some(known) = known.as_ref().filter(|known| will_do(known)) {
             return Ok(known.clone());
         }
         match (self.read().await, known) {
-            (Ok(fresh), _) => Ok(self.remember(fresh)),
+            (Ok(fresh), known) => Ok(self.remember(Known {
+                // A fresh ring does not make whoever sends random ids more trustworthy.
+                in_vain_at: known.and_then(|known| known.in_vain_at),
+                ..fresh
+            })),
             (Err(error), Some(known)) => {
                 tracing::warn!(error = %error, "the last good public keys are used");
                 let failed_at = Some(clock::now());
@@ -112,6 +171,11 @@ impl Verifier {
             }
             (Err(error), None) => Err(TokenError::KeysUnavailable(error)),
         }
+    }
+
+    fn present(&self) -> Option<Arc<Known>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.clone()
     }
 
     fn remember(&self, known: Known) -> Arc<Known> {
@@ -125,7 +189,7 @@ impl Verifier {
         let shape = || SecretError::Shape(self.secret_id.clone());
         let text = self.secrets.read(&self.secret_id).await?;
         let ring: PublicRing = serde_json::from_str(text.expose_secret()).map_err(|_| shape())?;
-        let key = |key: &super::PublicKey| {
+        let key = |key: &PublicKey| {
             DecodingKey::from_ed_components(&key.public).map(|decoding| (key.kid.clone(), decoding))
         };
         let keys = ring
@@ -139,6 +203,7 @@ impl Verifier {
             keys,
             read_at: clock::now(),
             failed_at: None,
+            in_vain_at: None,
         })
     }
 }

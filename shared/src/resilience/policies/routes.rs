@@ -30,7 +30,7 @@ const ROUTES: &[Route] = &[
             Intent::DynamoWrite,
         ],
     },
-    // Sign-in: limit, failures, account, session, key.
+    // Sign-in: limit, failures, account, session, both rings of keys at the same moment.
     Route {
         calls: &[
             Intent::LimitCheck,

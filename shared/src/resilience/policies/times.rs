@@ -200,5 +200,8 @@ pub const CATALOGUE_PASS_BUDGET: Duration = Duration::from_secs(20);
 /// writer reads from the writer.
 pub const REPLICA_LAG: Duration = Duration::from_secs(5);
 
+/// Between two trials of a new login at a node that does not know it yet.
+pub const LOGIN_TRIAL_PAUSE: Duration = Duration::from_millis(100);
+
 /// How long a target that stood in for the first one is begun with.
 pub const FAILOVER_KEPT: Duration = Duration::from_secs(30);

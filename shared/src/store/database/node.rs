@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use serde::Deserialize;
+use secrecy::ExposeSecret;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgSslMode};
-use sqlx::{Executor, PgConnection, PgPool};
+use sqlx::{Connection, Executor, PgConnection, PgPool};
 use tokio::net::TcpStream;
 
 use super::Role;
@@ -14,13 +14,7 @@ use crate::config::{DatabaseConfig, DatabaseHost};
 use crate::resilience::policies::{
     NODE_ANSWER_TIMEOUT, NODE_AVOIDED_FOR, STATEMENT_TIMEOUT, VALIDATE_IDLE_AFTER, VALIDATE_TIMEOUT,
 };
-
-/// The login that a function's secret holds.
-#[derive(Deserialize)]
-pub(super) struct Login {
-    username: String,
-    password: String,
-}
+use crate::store::logins::Login;
 
 /// A node and the connections to it.
 pub(super) struct Member {
@@ -67,6 +61,17 @@ impl Member {
     pub(super) fn set_login(&self, login: &Login) {
         let options = connect_options(&self.config, &self.host, login);
         self.pool().set_connect_options(options);
+    }
+
+    /// Connects with a login that is not the pool's, and leaves again.
+    ///
+    /// # Errors
+    /// The node does not let it in, or does not answer.
+    pub(super) async fn admit(&self, login: &Login) -> Result<(), sqlx::Error> {
+        let options = connect_options(&self.config, &self.host, login);
+        let greet = async { PgConnection::connect_with(&options).await?.close().await };
+        let greeted = tokio::time::timeout(NODE_ANSWER_TIMEOUT, greet).await;
+        greeted.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 
     /// Does `work` on this node's pool, and takes note of how that went.
@@ -197,7 +202,7 @@ fn connect_options(
         .port(host.port)
         .database(&config.name)
         .username(&login.username)
-        .password(&login.password)
+        .password(login.password.expose_secret())
         .application_name("holdfast")
         .ssl_mode(if config.tls {
             PgSslMode::VerifyFull
@@ -263,7 +268,7 @@ pub(super) mod tests {
         };
         let login = Login {
             username: "checkout_a".to_owned(),
-            password: "secret".to_owned(),
+            password: "secret".into(),
         };
         Member::new(&config, &host, &login)
     }
