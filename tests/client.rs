@@ -84,14 +84,6 @@ impl Client {
         }
     }
 
-    /// Whoever holds an access token.
-    pub fn with_token(api_url: &str, token: String) -> Self {
-        Self {
-            token: Some(token),
-            ..Self::anonymous(api_url)
-        }
-    }
-
     /// The same person at another address.
     #[must_use]
     pub fn at(&self, api_url: &str) -> Self {

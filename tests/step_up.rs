@@ -46,7 +46,7 @@ pub async fn admin(stack: &Stack) -> Client {
     let shared = serde_json::from_str::<Shared>(&text).ok();
     let shared = shared.filter(|it| it.password == account.password && it.until > enough);
     if let Some(shared) = shared {
-        return Client::with_token(&stack.api_url, shared.token);
+        return Client::anonymous(&stack.api_url).with_token(&shared.token);
     }
     let client = Client::signed_in(&stack.api_url, &account.email, &account.password).await;
     let token = token(&client, account).await;
@@ -59,7 +59,7 @@ pub async fn admin(stack: &Stack) -> Client {
     file.rewind().unwrap();
     file.write_all(json!(shared).to_string().as_bytes())
         .unwrap();
-    Client::with_token(&stack.api_url, token)
+    Client::anonymous(&stack.api_url).with_token(&token)
 }
 
 /// An access token of after a second factor.

@@ -49,6 +49,8 @@ async fn token(auth: &AppState<Auth>) -> String {
         role: Role::Customer,
         wallet_id: Uuid::now_v7(),
         email_verified: true,
+        step_up_until: None,
+        as_of: OffsetDateTime::now_utc(),
     };
     auth.signer.sign(subject).await.unwrap()
 }
