@@ -199,7 +199,7 @@ impl Reader {
             rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         };
         let is_here = host.starts_with("127.") || host == "[::1]";
-        if self.is_production() && (is_here || EXAMPLES.iter().any(|domain| ends_with(&domain))) {
+        if self.is_production() && (is_here || EXAMPLES.iter().any(ends_with)) {
             self.fault(
                 name,
                 format_args!("still has the example's {host}: put your own in its place"),

@@ -137,8 +137,8 @@ fn action_fault(actions: &str) -> Option<String> {
                         .into(),
                 );
             }
-        } else if action.starts_with("add constraint ") {
-            if !dropped.contains(&word(&action["add constraint ".len()..])) {
+        } else if let Some(rest) = action.strip_prefix("add constraint ") {
+            if !dropped.contains(&word(rest)) {
                 return Some("a new constraint refuses what the release before writes; only a wider one in place of another of its name".into());
             }
         } else if let Some(rest) = action.strip_prefix("drop constraint ") {
