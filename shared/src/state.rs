@@ -1,11 +1,11 @@
 //! What a function has at hand: built once at cold start, cheap to clone.
 //!
-//! Each function has parts of its own (`functions.rs`), made of what several share (`common.rs`).
+//! Each function has parts of its own (`functions.rs`), made of what several stand on (`bases.rs`).
 //! What stands on something else derefs to it, so a handler finds `state.database` wherever its
 //! function has one, an operation asks for no more than it uses, and neither can reach what the
 //! function was not configured with.
 
-mod common;
+mod bases;
 mod functions;
 
 use std::ops::Deref;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 use aws_config::retry::RetryConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 
-pub use common::{Base, Edge, Selling, Shelf};
+pub use bases::{Base, Edge, Selling, Shelf};
 pub use functions::{
     Auth, Checkout, KeyRotator, Mailer, Ops, OrderWorker, Products, Projector, Sweeper, Warmer,
 };

@@ -100,6 +100,7 @@ async fn everything_outside(request: Request) -> (StatusCode, String) {
     match (request.method().as_str(), request.uri().path()) {
         ("HEAD", "/media/") => (StatusCode::FORBIDDEN, String::new()),
         ("GET", "/v1/balance") => (StatusCode::UNAUTHORIZED, "{}".to_owned()),
+        ("GET", "/v2/email/identities/shop.example") => (StatusCode::OK, "{}".to_owned()),
         ("POST", _) if target == "DynamoDB_20120810.DescribeTable" => {
             let error =
                 json!({"__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"});
@@ -135,7 +136,7 @@ async fn what_refuses_or_lacks_its_table_counts_as_gone() {
         response = replay(router, "ops-ready.json") => response,
     };
     let readiness: Readiness = serde_json::from_str(&body(response).await).unwrap();
-    for name in ["sqs", "secretsmanager", "payments"] {
+    for name in ["sqs", "secretsmanager", "payments", "mail"] {
         let check = &readiness.checks[name];
         assert_eq!(check.status, Condition::Healthy, "{name}: {check:?}");
     }
@@ -151,7 +152,7 @@ async fn what_refuses_or_lacks_its_table_counts_as_gone() {
     // The login is there now; the node is not.
     let primary = &readiness.checks["database_primary"];
     assert_eq!(primary.detail.as_deref(), Some("no node accepts writes"));
-    assert_eq!(readiness.score, "3/6");
+    assert_eq!(readiness.score, "4/7");
 }
 
 #[tokio::test]

@@ -66,134 +66,41 @@ fn production_in_order_has_no_fault() {
     }
 }
 
+/// Function, variable, value, what is wrong with it in production.
+#[rustfmt::skip] // A table is read by the row.
+const BROKEN: &[(&str, &str, &str, &str)] = &[
+    ("auth", "CORS_ALLOWED_ORIGINS", "*", "must not have * in production: list the origins"),
+    ("auth", "CORS_ALLOWED_ORIGINS", "", "is missing: list the origins whose pages may call"),
+    ("auth", "CORS_ALLOWED_ORIGINS", "http://ada.com", "must begin with https:// in production, not \"http://ada.com\""),
+    ("sweeper", "DB_SSLMODE", "disable", "must be verify-full in production: nothing goes to the database in plain text"),
+    ("sweeper", "DB_HOSTS", "127.0.0.1:5432", "still has the example's 127.0.0.1: put your own in its place"),
+    ("warmer", "AWS_ENDPOINT_URL", "http://127.0.0.1:4566", "is a local stack's: leave it out in production"),
+    ("mailer", "AWS_ENDPOINT_URL_SQS", "https://sqs.ada.com", "is a local stack's: leave it out in production"),
+    ("checkout", "STRIPE_BASE_URL", "http://stripe.ada.com", "must begin with https:// in production, not \"http://stripe.ada.com\""),
+    ("products", "MEDIA_UPLOAD_URL", "https://ada.com", "is a local stack's: leave it out in production, where browsers upload to the bucket"),
+    ("products", "MEDIA_BASE_URL", "http://ada.com", "must begin with https:// in production, not \"http://ada.com\""),
+    ("ops", "LIMIT_PER_USER", "100000", "must be at most 1000 in production, not a local stack's 100000"),
+    ("ops", "LIMIT_PER_ADDRESS", "100000", "must be at most 200 in production, not a local stack's 100000"),
+    ("ops", "TOKEN_ISSUER", "https://shop.example", "still has the example's shop.example: put your own in its place"),
+    ("mailer", "MAIL_FROM", "Ada <ada@example.com>", "still has the example's example.com: put your own in its place"),
+    ("mailer", "SMTP_HOST", "localhost", "still has the example's localhost: put your own in its place"),
+    ("warmer", "OTEL_EXPORTER_OTLP_ENDPOINT", "", "is missing: in production traces have two places to go to"),
+    ("warmer", "OTEL_EXPORTER_OTLP_SECONDARY_ENDPOINT", "", "is missing: in production traces have two places to go to"),
+    ("auth", "OTEL_EXPORTER_OTLP_ENDPOINT", "http://otlp.ada.com", "must begin with https:// in production, not \"http://otlp.ada.com\""),
+];
+
 #[test]
 fn each_rule_of_production_is_broken_by_this_and_holds_nowhere_else() {
-    for (function, name, value, reason) in [
-        (
-            "auth",
-            "CORS_ALLOWED_ORIGINS",
-            "*",
-            "must not have * in production: list the origins",
-        ),
-        (
-            "auth",
-            "CORS_ALLOWED_ORIGINS",
-            "",
-            "is missing: list the origins whose pages may call",
-        ),
-        (
-            "auth",
-            "CORS_ALLOWED_ORIGINS",
-            "http://ada.com",
-            "must begin with https:// in production, not \"http://ada.com\"",
-        ),
-        (
-            "sweeper",
-            "DB_SSLMODE",
-            "disable",
-            "must be verify-full in production: nothing goes to the database in plain text",
-        ),
-        (
-            "sweeper",
-            "DB_HOSTS",
-            "127.0.0.1:5432",
-            "still has the example's 127.0.0.1: put your own in its place",
-        ),
-        (
-            "warmer",
-            "AWS_ENDPOINT_URL",
-            "http://127.0.0.1:4566",
-            "is a local stack's: leave it out in production",
-        ),
-        (
-            "mailer",
-            "AWS_ENDPOINT_URL_SQS",
-            "https://sqs.ada.com",
-            "is a local stack's: leave it out in production",
-        ),
-        (
-            "checkout",
-            "STRIPE_BASE_URL",
-            "http://stripe.ada.com",
-            "must begin with https:// in production, not \"http://stripe.ada.com\"",
-        ),
-        (
-            "products",
-            "MEDIA_UPLOAD_URL",
-            "https://ada.com",
-            "is a local stack's: leave it out in production, where browsers upload to the bucket",
-        ),
-        (
-            "products",
-            "MEDIA_BASE_URL",
-            "http://ada.com",
-            "must begin with https:// in production, not \"http://ada.com\"",
-        ),
-        (
-            "ops",
-            "LIMIT_PER_USER",
-            "100000",
-            "must be at most 1000 in production, not a local stack's 100000",
-        ),
-        (
-            "ops",
-            "LIMIT_PER_ADDRESS",
-            "100000",
-            "must be at most 200 in production, not a local stack's 100000",
-        ),
-        (
-            "ops",
-            "TOKEN_ISSUER",
-            "https://shop.example",
-            "still has the example's shop.example: put your own in its place",
-        ),
-        (
-            "mailer",
-            "MAIL_FROM",
-            "Ada <ada@example.com>",
-            "still has the example's example.com: put your own in its place",
-        ),
-        (
-            "mailer",
-            "SMTP_HOST",
-            "localhost",
-            "still has the example's localhost: put your own in its place",
-        ),
-        (
-            "warmer",
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "",
-            "is missing: in production traces have two places to go to",
-        ),
-        (
-            "warmer",
-            "OTEL_EXPORTER_OTLP_SECONDARY_ENDPOINT",
-            "",
-            "is missing: in production traces have two places to go to",
-        ),
-        (
-            "auth",
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "http://otlp.ada.com",
-            "must begin with https:// in production, not \"http://otlp.ada.com\"",
-        ),
-    ] {
-        let change = [(name, value)];
+    for (function, name, value, reason) in BROKEN {
+        let change = [(*name, *value)];
         let found = faults(function, production(&change));
-        assert_eq!(
-            found,
-            [format!("{name} {reason}")],
-            "{function} {name}={value}"
-        );
+        assert_eq!(found, [format!("{name} {reason}")], "{function} {value}");
         // Without a first endpoint a second one is a contradiction everywhere.
-        if name != "OTEL_EXPORTER_OTLP_ENDPOINT" {
+        if *name != "OTEL_EXPORTER_OTLP_ENDPOINT" {
             let mut elsewhere = production(&change);
             elsewhere.insert("STAGE".to_owned(), "dev".to_owned());
-            assert_eq!(
-                faults(function, elsewhere),
-                Vec::<String>::new(),
-                "{name} in dev"
-            );
+            let found = faults(function, elsewhere);
+            assert_eq!(found, Vec::<String>::new(), "{name} in dev");
         }
     }
 }

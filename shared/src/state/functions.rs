@@ -3,7 +3,7 @@
 use aws_config::SdkConfig;
 
 use super::Parts;
-use super::common::{Base, Edge, Selling, Shelf, stands_on};
+use super::bases::{Base, Edge, Selling, Shelf, stands_on};
 use crate::config::{
     AuthConfig, CheckoutConfig, KeyRotatorConfig, MailerConfig, OpsConfig, OrderWorkerConfig,
     ProductsConfig, ProjectorConfig, SweeperConfig, WarmerConfig,

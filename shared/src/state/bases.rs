@@ -1,4 +1,4 @@
-//! What several functions have at hand.
+//! What several functions stand on.
 
 use std::sync::Arc;
 
