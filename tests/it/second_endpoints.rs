@@ -181,7 +181,7 @@ async fn mail_waits_a_little_while_no_provider_answers_and_is_sent_once_by_ses_w
 async fn mail_is_never_sent_in_the_clear_except_on_a_local_stack() {
     let somebody = Registered::somebody().await;
     // The sink offers no TLS.
-    let changed = Changed::new().at("SESv2", NOWHERE).with("STAGE", "another");
+    let changed = Changed::new().at("SESv2", NOWHERE).with("STAGE", "dev");
     let mailer = somebody.mailer(changed).await;
     assert_eq!(somebody.deliver(&mailer).await, 1);
     assert_eq!(somebody.in_the_sink().len(), 0);
