@@ -48,10 +48,10 @@ const ORDER_TIMEOUT: Duration = Duration::from_millis(
 
 /// How much of its time the sweeper leaves to its other jobs while it finishes
 /// accepted orders.
-pub const INTENTS_RESERVE: Duration = Duration::from_millis(35_000);
+pub const INTENTS_RESERVE: Duration = Duration::from_millis(25_000);
 
 /// How much it leaves to the jobs after that while it settles payments.
-pub const SETTLE_RESERVE: Duration = Duration::from_millis(20_000);
+pub const SETTLE_RESERVE: Duration = Duration::from_millis(18_000);
 
 const _: () = assert!(
     ORDER_TIMEOUT.as_millis() <= SETTLE_RESERVE.as_millis()
