@@ -134,7 +134,8 @@ mod tests {
         let (_, faults) = check(&template(), "prod", &given);
         let http = "auth, products, checkout, ops";
         let database = "auth, products, checkout, ops, order-worker, mailer, projector, sweeper";
-        let all = format!("{database}, warmer");
+        let all = format!("{database}, warmer, key-rotator");
+        let database = format!("{database}, key-rotator");
         let mut expected = vec![
             "Stage must be prod, as the stage is called".to_owned(),
             "AlarmTopic must be the ARN of an SNS topic in production, not \"on-call\"".to_owned(),

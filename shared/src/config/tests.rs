@@ -104,7 +104,7 @@ fn each_function_needs_what_it_uses_and_no_more() {
         "MEDIA_BUCKET",
         orders,
     ];
-    let needs: [(&str, &[&[&str]]); 9] = [
+    let needs: [(&str, &[&[&str]]); 10] = [
         ("auth", &[BASE, HTTP, &[mail]]),
         (
             "products",
@@ -120,6 +120,7 @@ fn each_function_needs_what_it_uses_and_no_more() {
         ("projector", &[BASE, &["CATALOGUE_BUCKET", catalogue]]),
         ("sweeper", &[BASE, ORDERS, &[orders, mail, catalogue]]),
         ("warmer", &[&["STAGE", "WARM_TARGETS"]]),
+        ("key-rotator", &[BASE]),
     ];
     assert_eq!(needs.len(), FUNCTIONS.len());
     for (function, needed) in needs {

@@ -113,7 +113,6 @@ mod tests {
             "Trustno1!",
             "P@ssw0rd1",
             "drowssap",
-            "Schatz123",
             "zaq12wsx",
             "01012000",
             "monkey12",

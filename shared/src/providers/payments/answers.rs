@@ -5,7 +5,58 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::error::Refusal;
-use super::{Made, Outcome, PaymentError};
+use super::{Made, PaymentError};
+
+/// What a payment came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Money has moved.
+    Captured {
+        /// The provider's payment.
+        payment_id: String,
+        /// The card's last digits.
+        last4: Option<String>,
+    },
+    /// The customer must authenticate.
+    AuthenticationRequired {
+        /// The provider's payment.
+        payment_id: String,
+        /// What the customer's browser authenticates with.
+        client_secret: String,
+    },
+    /// The provider refused; nothing was charged.
+    Declined {
+        /// The provider's payment, if one was made.
+        payment_id: Option<String>,
+    },
+    /// It can charge no more, and has not.
+    Cancelled {
+        /// The provider's payment.
+        payment_id: String,
+        /// Whether a card had been declined for it before.
+        declined: bool,
+    },
+    /// The provider is still at it.
+    Processing {
+        /// The provider's payment.
+        payment_id: String,
+    },
+}
+
+/// A payment method, as the provider describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Card {
+    /// The provider's id.
+    pub id: String,
+    /// Such as `visa`.
+    pub brand: String,
+    /// The last digits.
+    pub last4: String,
+    /// 1 to 12.
+    pub exp_month: i16,
+    /// Four digits.
+    pub exp_year: i16,
+}
 
 #[derive(Deserialize)]
 pub(super) struct PaymentIntent {
