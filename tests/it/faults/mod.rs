@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Asks again and again until there is an answer. Longer than `eventually`: what nobody nudges
 /// waits 30 s, and then for the sweeper's next minute.
-async fn in_the_end<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+pub(crate) async fn in_the_end<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
     const PAUSE: Duration = Duration::from_millis(500);
     for _ in 0..260 {
         if let Some(answer) = ask().await {

@@ -24,7 +24,7 @@ struct Trial {
 impl Trial {
     async fn new() -> Self {
         let (own, database) = (Own::new().await, TestDatabase::create().await);
-        let role = format!("trial_{}", own.stage);
+        let role = format!("trial_{}", own.stage.replace('-', "_"));
         let secret = format!("db/{}", role.replace('_', "-"));
         let mut owner = database.options().connect().await.unwrap();
         for statement in [

@@ -23,7 +23,8 @@ impl Own {
     async fn new() -> Self {
         Self {
             secrets: TestSecrets::open().await,
-            stage: format!("t{}", Uuid::new_v4().simple()),
+            // No production stage, which takes no endpoints of a local stack.
+            stage: format!("dev-{}", Uuid::new_v4().simple()),
         }
     }
 
