@@ -103,6 +103,12 @@ async fn price(state: &AppState, body: &PlaceOrder, lines: &Lines) -> Result<Pri
     let rates = rates.map_err(unpriced)?;
     let rates = rates.ok_or_else(|| ApiError::unavailable("no rates were ever kept"))?;
     let offers = offers.map_err(unpriced)?;
+    // It may be newer than what was kept: only the database can tell that there is no such thing.
+    if offers.len() < skus.len() {
+        return Err(ApiError::unavailable(
+            "the last-good catalogue does not have every SKU",
+        ));
+    }
     Ok(price_lines(lines, offers, &rates, state.currency)?)
 }
 

@@ -1,5 +1,6 @@
 //! The bucket is away.
 
+use super::nothing_is_left_of_other_faults;
 use serde_json::{Value, json};
 use tests::client::Client;
 use tests::shop::{Shop, eur, eventually, new_key, order_of};
@@ -58,6 +59,7 @@ async fn upload(form: &Value) {
 async fn without_the_bucket_pictures_wait_and_the_shop_goes_on() {
     let stack = Stack::alone();
     let shop = Shop::open().await;
+    nothing_is_left_of_other_faults(&shop).await;
     let sku = shop.product(1000, 1).await;
     let pictures = product_without_pictures(&shop.seller).await;
     let picture = json!({"content_type": "image/png", "byte_size": PNG.len(), "alt": "Grey"});

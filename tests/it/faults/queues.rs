@@ -1,6 +1,6 @@
 //! The queues are away while an order is placed.
 
-use super::in_the_end;
+use super::{in_the_end, nothing_is_left_of_other_faults};
 use tests::shop::{Shop, new_key, order_of};
 use tests::{Fault, Stack};
 
@@ -14,6 +14,7 @@ async fn mails_about(stack: &Stack, order: &str) -> usize {
 async fn order_is_placed_and_paid_without_queues_and_its_mail_comes_later() {
     let stack = Stack::alone();
     let shop = Shop::open().await;
+    nothing_is_left_of_other_faults(&shop).await;
     let sku = shop.product(1000, 1).await;
     let fault = Fault::start(&stack, "sqs", "refuse").await;
     let body = order_of(&sku, 1, "pm_card_visa");
