@@ -118,9 +118,13 @@ async fn observe(shop: &Shop, newcomer: &Client, sku: &str, needed: i64) -> Valu
     let words = format!("the schema is at {applied}, this release needs {needed}");
     assert!(detail.contains(&words), "{detail}");
     // As while no node writes at all: accepted, stored elsewhere, placed afterwards.
-    let body = order_of(sku, 1, VISA);
-    let accepted = newcomer.post_once("/checkout", &new_key(), &body).await;
-    let accepted = accepted.expect(202).body;
+    // Until the last-good catalogue has the new product, a client is asked to come back.
+    let (key, body) = (new_key(), order_of(sku, 1, VISA));
+    let accepted = eventually("the order is accepted", async || {
+        let answer = newcomer.post_once("/checkout", &key, &body).await;
+        (answer.status == 202).then_some(answer.body)
+    })
+    .await;
     assert_eq!(accepted["status"], "received");
     accepted
 }
