@@ -197,22 +197,26 @@ impl Database {
         Ok(())
     }
 
-    /// What each configured node says of itself, in the order of the configuration.
+    /// What each configured node says of itself, in the order of the configuration. A login that
+    /// was changed meanwhile says nothing of a node: it is read again, and they are asked again.
     ///
     /// # Errors
     /// The login cannot be read.
     pub async fn roles(&self) -> Result<Vec<Node>, StoreError> {
-        let nodes = self.members().await?.iter().zip(&self.0.config.hosts);
-        let seen = nodes.map(async |(member, host)| {
-            let started = Instant::now();
-            let role = member.ask().await.map_err(NodeError::from);
-            Node {
-                host: host.clone(),
-                role,
-                latency: started.elapsed(),
-            }
-        });
-        Ok(futures::future::join_all(seen).await)
+        let members = self.members().await?;
+        let mut answers = ask_each(members).await;
+        let refused = |(role, _): &Asked| role.as_ref().is_err_and(node::is_login_refused);
+        if answers.iter().any(refused) {
+            self.renew_login(members).await;
+            answers = ask_each(members).await;
+        }
+        let nodes = self.0.config.hosts.iter().zip(answers);
+        let node = |(host, (role, latency)): (&DatabaseHost, Asked)| Node {
+            host: host.clone(),
+            role: role.map_err(NodeError::from),
+            latency,
+        };
+        Ok(nodes.map(node).collect())
     }
 
     async fn writer<'a>(&self, members: &'a [Arc<Member>]) -> Result<&'a Arc<Member>, sqlx::Error> {
@@ -276,6 +280,17 @@ impl Database {
         };
         Ok(self.0.members.get_or_try_init(connect).await?)
     }
+}
+
+/// What a node says of itself, and how long it took to.
+type Asked = (Result<Role, sqlx::Error>, Duration);
+
+async fn ask_each(members: &[Arc<Member>]) -> Vec<Asked> {
+    let asked = members.iter().map(async |member| {
+        let started = Instant::now();
+        (member.ask().await, started.elapsed())
+    });
+    futures::future::join_all(asked).await
 }
 
 /// A failure that another attempt may get round.

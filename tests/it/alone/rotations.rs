@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use local::postgres::Node;
 use local::process::{self, Signal, environments_of};
 use local::stack::STAGE;
 use serde_json::{Value, json};
@@ -13,6 +14,7 @@ use tests::client::{Answer, Client};
 use tests::shop::{Shop, eventually};
 use tests::{Account, Fault, Stack, TestSecrets};
 
+use super::nodes::Nodes;
 use crate::faults::in_the_end;
 
 const DATABASE_FUNCTIONS: [&str; 9] = [
@@ -205,6 +207,35 @@ async fn logins_change_twice_in_a_row_and_no_request_fails() {
     let shop = Shop::open().await;
     let sku = shop.product(1000, 1).await;
     let _ = shop.buy_one(&sku).await;
+}
+
+#[tokio::test]
+async fn readiness_alone_finds_the_login_that_was_changed_twice() {
+    let stack = Stack::alone();
+    let secrets = TestSecrets::open().await;
+    let anonymous = Client::anonymous(&stack.api_url);
+    let _ = anonymous.get("/health/ready").await.expect(200);
+    let id = format!("holdfast/{STAGE}/db/ops");
+    for _ in 0..2 {
+        secrets.rotate(&id).await;
+    }
+    // Who is connected stays connected: only a new connection is refused.
+    Nodes::whole_again_after(async |nodes| {
+        for node in Node::ALL {
+            sqlx::query(
+                "select pg_terminate_backend(pid) from pg_stat_activity where usename like 'ops%'",
+            )
+            .execute(&mut nodes.connect(node).await)
+            .await
+            .unwrap();
+        }
+    })
+    .await;
+    // Well before anything but the question itself would have it read.
+    eventually("readiness looks into the database again", async || {
+        (anonymous.get("/health/ready").await.status == 200).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
