@@ -119,18 +119,24 @@ pub fn status(events: &[PaymentEvent]) -> PaymentStatus {
         })
 }
 
-/// Whether a text holds what looks like a card number: 13 to 19 digits, spaces
-/// and dashes aside, that pass the Luhn check.
+/// Whether a text holds what looks like a card number: 13 to 19 digits, spaces and dashes aside,
+/// that pass the Luhn check. Digits beside letters in one word are none: ids and SKUs have many.
 pub fn holds_card_number(text: &str) -> bool {
-    let digits_of = |run: &str| {
-        run.bytes()
-            .filter(u8::is_ascii_digit)
-            .map(|digit| digit - b'0')
-            .collect::<Vec<_>>()
+    let is_of_word = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+    let digits_of = |word: &str| -> Option<Vec<u8>> {
+        let digits = word.bytes().filter(|&byte| byte != b'-');
+        digits
+            .map(|byte| byte.is_ascii_digit().then(|| byte - b'0'))
+            .collect()
     };
-    text.split(|c: char| !(c.is_ascii_digit() || c == ' ' || c == '-'))
-        .map(digits_of)
-        .any(|digits| (13..=19).contains(&digits.len()) && luhn(&digits))
+    text.split(|c: char| !is_of_word(c) && c != ' ')
+        .any(|part| {
+            let words: Vec<_> = part.split(' ').map(digits_of).collect();
+            words.split(Option::is_none).any(|run| {
+                let digits: Vec<u8> = run.iter().flatten().flatten().copied().collect();
+                (13..=19).contains(&digits.len()) && luhn(&digits)
+            })
+        })
 }
 
 fn luhn(digits: &[u8]) -> bool {
@@ -198,6 +204,7 @@ mod tests {
             "4242 4242 4242 4242",
             "card 5555-5555-5555-4444!",
             "378282246310005",
+            "the number is 4242 4242 4242 4242 and",
         ] {
             assert!(holds_card_number(number), "{number}");
         }
@@ -207,6 +214,8 @@ mod tests {
             "10115",
             "123",
             "2026-11-21T12:00:00Z",
+            "T-ab4242424242424242cd",
+            "42424242-4242-4242-a000-0242ac120002",
         ] {
             assert!(!holds_card_number(other), "{other}");
         }
