@@ -49,7 +49,7 @@ pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
         }
         (Some(dependency), Some(kind)) => {
             let lasts = options.lasts.as_deref();
-            print(&control.begin(dependency, kind, lasts).await?);
+            print(&control.begin(named(dependency)?, kind, lasts).await?);
         }
     }
     Ok(())
@@ -66,8 +66,8 @@ pub(crate) async fn in_force(stack: &Stack) -> Result<Vec<InForce>> {
 /// Begins a fault in a stack, until it is healed.
 ///
 /// # Errors
-/// An argument is wrong, or the fault proxy does not run.
-pub(crate) async fn start(stack: &Stack, dependency: &str, kind: &str) -> Result<()> {
+/// It cannot fail like this, or the fault proxy does not run.
+pub(crate) async fn start(stack: &Stack, dependency: Dependency, kind: &str) -> Result<()> {
     Control::of(stack)
         .begin(dependency, kind, None)
         .await
@@ -77,9 +77,9 @@ pub(crate) async fn start(stack: &Stack, dependency: &str, kind: &str) -> Result
 /// Heals one dependency of a stack.
 ///
 /// # Errors
-/// There is none of that name, or the fault proxy does not run.
-pub(crate) async fn heal(stack: &Stack, dependency: &str) -> Result<()> {
-    Control::of(stack).heal(named(dependency)?).await
+/// The fault proxy does not run.
+pub(crate) async fn heal(stack: &Stack, dependency: Dependency) -> Result<()> {
+    Control::of(stack).heal(dependency).await
 }
 
 /// One fault for a person to read.
@@ -128,12 +128,11 @@ impl Control {
     /// What is in force for the dependency then.
     async fn begin(
         &self,
-        dependency: &str,
+        dependency: Dependency,
         kind: &str,
         lasts: Option<&str>,
     ) -> Result<Vec<InForce>> {
         // Wrong arguments are told whether or not the stack runs.
-        let dependency = named(dependency)?;
         let kind: Kind = kind.parse().map_err(|words: String| anyhow!(words))?;
         kind.suits(dependency).map_err(|words| anyhow!(words))?;
         lasts

@@ -52,8 +52,13 @@ enum What {
 /// The stack does not run, or a step failed; says which and what to do.
 pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
     let client = secrets::client(stack).await;
+    let rotation = |name: &str| Rotation {
+        stack,
+        client: &client,
+        id: format!("holdfast/{STAGE}/{name}"),
+    };
     match &options.what {
-        What::Jwt { emergency } => jwt(stack, &client, *emergency).await,
+        What::Jwt { emergency } => jwt(&rotation("jwt-private"), *emergency).await,
         What::Database {
             function,
             emergency,
@@ -69,38 +74,28 @@ pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
                     "There is no function `{name}` with a database. There are: {}",
                     known.join(", ")
                 );
-                let rotations = if *emergency { 2 } else { 1 };
-                database(stack, &client, &name, rotations).await?;
+                let login = rotation(&format!("db/{name}"));
+                if *emergency {
+                    login.run().await?;
+                }
+                let user = login.run_and_show("/username").await?;
+                println!("{name} signs in as {user}");
             }
             Ok(())
         }
     }
 }
 
-async fn jwt(stack: &Stack, client: &Client, emergency: bool) -> Result<()> {
-    let id = format!("holdfast/{STAGE}/jwt-private");
+async fn jwt(ring: &Rotation<'_>, emergency: bool) -> Result<()> {
     if emergency {
         // One that is under way would go on from the keys that leaked.
-        let rotation = Rotation {
-            stack,
-            client,
-            id: &id,
-        };
-        if let Some(pending) = rotation.pending().await? {
-            rotation.start().await.ok();
-            rotation.wait_for(&pending).await?;
+        if let Some(pending) = ring.pending().await? {
+            ring.start().await.ok();
+            ring.wait_for(&pending).await?;
         }
-        rotation.revoke_current().await?;
+        ring.revoke_current().await?;
     }
-    Rotation {
-        stack,
-        client,
-        id: &id,
-    }
-    .run()
-    .await?;
-    secrets::replicate(stack, client).await?;
-    let kid = text_at(&secrets::value(client, &id).await?, "/current/kid")?;
+    let kid = ring.run_and_show("/current/kid").await?;
     println!("tokens are signed with {kid}");
     if emergency {
         println!("every earlier key is refused everywhere within 60 s");
@@ -108,35 +103,11 @@ async fn jwt(stack: &Stack, client: &Client, emergency: bool) -> Result<()> {
     Ok(())
 }
 
-async fn database(stack: &Stack, client: &Client, function: &str, rotations: usize) -> Result<()> {
-    let id = format!("holdfast/{STAGE}/db/{function}");
-    for _ in 0..rotations {
-        Rotation {
-            stack,
-            client,
-            id: &id,
-        }
-        .run()
-        .await?;
-    }
-    secrets::replicate(stack, client).await?;
-    let login = text_at(&secrets::value(client, &id).await?, "/username")?;
-    println!("{function} signs in as {login}");
-    Ok(())
-}
-
-fn text_at(document: &str, pointer: &str) -> Result<String> {
-    let document: Value = serde_json::from_str(document)?;
-    let text = document.pointer(pointer).and_then(Value::as_str);
-    let text = text.with_context(|| format!("The secret has no {pointer}."))?;
-    Ok(text.to_owned())
-}
-
 /// One secret that is rotated.
 struct Rotation<'a> {
     stack: &'a Stack,
     client: &'a Client,
-    id: &'a str,
+    id: String,
 }
 
 impl Rotation<'_> {
@@ -151,9 +122,19 @@ impl Rotation<'_> {
         self.wait_for(&version).await
     }
 
+    /// Rotates, brings the other region up to date, and says what the new value has at `pointer`.
+    async fn run_and_show(&self, pointer: &str) -> Result<String> {
+        self.run().await?;
+        secrets::replicate(self.stack, self.client).await?;
+        let value: Value = serde_json::from_str(&secrets::value(self.client, &self.id).await?)?;
+        let shown = value.pointer(pointer).and_then(Value::as_str);
+        let shown = shown.with_context(|| format!("The secret {} has no {pointer}.", self.id))?;
+        Ok(shown.to_owned())
+    }
+
     /// The version that it makes; none if Secrets Manager goes on with an earlier one first.
     async fn start(&self) -> Result<Option<String>> {
-        let started = self.client.rotate_secret().secret_id(self.id).send().await;
+        let started = self.client.rotate_secret().secret_id(&self.id).send().await;
         match started {
             Ok(started) => Ok(started.version_id),
             Err(error) => match error.as_service_error() {
@@ -258,7 +239,7 @@ impl Rotation<'_> {
         let marked = at(Stage::Revoked).filter(|marked| *marked != current);
         let update = self.client.update_secret_version_stage();
         let update = update
-            .secret_id(self.id)
+            .secret_id(&self.id)
             .version_stage(Stage::Revoked.as_str());
         let update = update
             .move_to_version_id(current)
@@ -279,7 +260,7 @@ impl Rotation<'_> {
         let described = self
             .client
             .describe_secret()
-            .secret_id(self.id)
+            .secret_id(&self.id)
             .send()
             .await;
         let described = described.with_context(|| {

@@ -5,18 +5,13 @@ use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::error::Unspecified;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::secrets::{InvalidKey, key_bytes};
+
 /// A key to seal with.
 pub struct SealKey(RandomizedNonceKey);
-
-/// The text is not a key.
-#[derive(Debug, thiserror::Error)]
-#[error("it must be at least 32 bytes in base64")]
-pub struct InvalidSealKey;
 
 /// What was sealed is damaged, somebody else's, or under another key.
 #[derive(Debug, thiserror::Error)]
@@ -24,16 +19,13 @@ pub struct InvalidSealKey;
 pub struct BrokenSeal;
 
 impl TryFrom<&str> for SealKey {
-    type Error = InvalidSealKey;
+    type Error = InvalidKey;
 
-    fn try_from(text: &str) -> Result<Self, InvalidSealKey> {
-        let bytes = STANDARD.decode(text.trim()).map_err(|_| InvalidSealKey)?;
-        if bytes.len() < 32 {
-            return Err(InvalidSealKey);
-        }
+    fn try_from(text: &str) -> Result<Self, InvalidKey> {
+        let bytes = key_bytes(text)?;
         // The hash makes 32 even bytes of whatever was made up as a text.
         let key = RandomizedNonceKey::new(&AES_256_GCM, &Sha256::digest(bytes));
-        key.map(Self).map_err(|Unspecified| InvalidSealKey)
+        key.map(Self).map_err(|Unspecified| InvalidKey)
     }
 }
 
@@ -74,6 +66,9 @@ impl fmt::Debug for SealKey {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     fn key(byte: u8) -> SealKey {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -15,6 +15,23 @@ pub struct Opaque([u8; 32]);
 #[derive(Debug, thiserror::Error)]
 #[error("the system has no randomness to give")]
 pub struct NoRandomness(#[source] getrandom::Error);
+
+/// The text is not a key.
+#[derive(Debug, thiserror::Error)]
+#[error("it must be at least 32 bytes in base64")]
+pub struct InvalidKey;
+
+/// The bytes of a key that is written as text.
+///
+/// # Errors
+/// It is not base64, or too short to be one.
+pub(super) fn key_bytes(text: &str) -> Result<Vec<u8>, InvalidKey> {
+    let bytes = STANDARD.decode(text.trim()).map_err(|_| InvalidKey)?;
+    if bytes.len() < 32 {
+        return Err(InvalidKey);
+    }
+    Ok(bytes)
+}
 
 /// Bytes that nobody can guess.
 ///

@@ -2,7 +2,7 @@
 
 mod key;
 
-pub use key::{InvalidSessionKey, SessionKey};
+pub use key::SessionKey;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -13,7 +13,7 @@ const NAMESPACE: &str = "Holdfast";
 static STAGE: OnceLock<String> = OnceLock::new();
 
 /// The stage that metrics are counted for; several may share an account. The first one stays.
-pub(super) fn set_stage(stage: &str) {
+pub fn set_stage(stage: &str) {
     let _ = STAGE.set(stage.to_owned());
 }
 

@@ -7,12 +7,7 @@ use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
-pub use metrics::count;
-
-/// Says which stage the metrics are of.
-pub fn set_stage(stage: &str) {
-    metrics::set_stage(stage);
-}
+pub use metrics::{count, set_stage};
 
 /// Starts logging as JSON lines on standard output, at the level in `LOG_LEVEL` (`info`).
 pub fn start() {

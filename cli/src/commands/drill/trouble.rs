@@ -110,12 +110,12 @@ impl Trouble {
     ) -> Result<Played> {
         match self {
             Self::Faults { dependencies, kind } => {
-                for dependency in dependencies {
-                    fault::start(stack, dependency.name(), kind).await?;
+                for &dependency in dependencies {
+                    fault::start(stack, dependency, kind).await?;
                 }
                 tokio::time::sleep(lasts).await;
-                for dependency in dependencies {
-                    fault::heal(stack, dependency.name()).await?;
+                for &dependency in dependencies {
+                    fault::heal(stack, dependency).await?;
                 }
                 Ok(Played::default())
             }

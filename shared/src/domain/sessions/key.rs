@@ -2,31 +2,20 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+
+use crate::domain::secrets::{InvalidKey, key_bytes};
 
 /// The key that successors are made with.
 #[derive(Clone)]
 pub struct SessionKey(Hmac<Sha256>);
 
-/// The text is not a key.
-#[derive(Debug, thiserror::Error)]
-#[error("it must be at least 32 bytes in base64")]
-pub struct InvalidSessionKey;
-
 impl TryFrom<&str> for SessionKey {
-    type Error = InvalidSessionKey;
+    type Error = InvalidKey;
 
-    fn try_from(text: &str) -> Result<Self, InvalidSessionKey> {
-        let bytes = STANDARD
-            .decode(text.trim())
-            .map_err(|_| InvalidSessionKey)?;
-        if bytes.len() < 32 {
-            return Err(InvalidSessionKey);
-        }
-        let mac = Hmac::new_from_slice(&bytes).map_err(|_| InvalidSessionKey)?;
+    fn try_from(text: &str) -> Result<Self, InvalidKey> {
+        let mac = Hmac::new_from_slice(&key_bytes(text)?).map_err(|_| InvalidKey)?;
         Ok(Self(mac))
     }
 }
@@ -48,6 +37,9 @@ impl fmt::Debug for SessionKey {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     #[test]
