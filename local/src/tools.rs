@@ -3,12 +3,16 @@
 use crate::stack::{Stack, write_private};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use tokio::process::Command;
 
 /// What the environment was made from; it is made anew when that changes.
 const NOTE: &str = "made-from";
+
+/// Between two looks whether another command is done with it.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Whether the tools are there as the project's list asks.
 pub fn ready(stack: &Stack) -> bool {
@@ -30,6 +34,7 @@ pub fn version(stack: &Stack) -> Result<String> {
 }
 
 /// Makes the virtual environment and installs the tools. Answers whether there was anything to do.
+/// The environment is every stack's: while another command makes it, this one waits.
 ///
 /// # Errors
 /// Python or pip fails; the message ends with what they said.
@@ -38,6 +43,10 @@ pub async fn ensure(stack: &Stack) -> Result<bool> {
         return Ok(false);
     }
     let venv = stack.venv();
+    let _turn = turn(&venv.with_extension("lock")).await?;
+    if ready(stack) {
+        return Ok(false);
+    }
     if venv.exists() {
         fs::remove_dir_all(&venv).with_context(|| format!("Cannot clear {}.", venv.display()))?;
     }
@@ -47,6 +56,21 @@ pub async fn ensure(stack: &Stack) -> Result<bool> {
     install(stack, &["-r".into(), requirements(stack)]).await?;
     write_private(&venv.join(NOTE), version(stack)?.as_bytes())?;
     Ok(true)
+}
+
+/// Held by whoever makes the environment; the system releases it however that ends.
+async fn turn(path: &Path) -> Result<File> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let file = File::create(path)?;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(PAUSE).await,
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+    }
 }
 
 /// Installs more packages into the virtual environment.

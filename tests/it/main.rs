@@ -26,6 +26,7 @@ mod offline;
 mod openapi;
 mod ops;
 mod paying;
+mod reconciliation;
 mod replay;
 mod rights;
 mod rotation;

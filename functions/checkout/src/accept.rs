@@ -48,7 +48,7 @@ pub(crate) async fn accept(
         state: IntentState::Pending,
     };
     let stored = state.intents.accept(intent.clone()).await?;
-    events::nudge(state, &stored).await;
+    events::nudge(state, stored.order_id, &stored.event()).await;
     let answer = received(&stored, scope)?;
     Ok(if stored == intent {
         answer
@@ -74,14 +74,14 @@ pub(crate) fn accepted_before(
     Ok((intent.state == IntentState::Pending).then(|| answer.again()))
 }
 
-/// After an outage, makes sure that somebody looks at what was accepted meanwhile:
-/// the database gave this answer.
+/// After an outage, has a worker look at once at what was accepted here last: the database gave
+/// this answer. The sweeper tells of the rest.
 pub(crate) async fn tell_recovery(state: &AppState, answer: &Answer) {
     if answer.saved().degraded.as_deref() == Some(DATABASE) {
         return;
     }
     if let Some(intent) = state.intents.take_last_accepted() {
-        events::nudge(state, &intent).await;
+        events::nudge(state, intent.order_id, &intent.event()).await;
     }
 }
 

@@ -18,7 +18,9 @@ pub type AppState = shared::state::AppState<OrderWorker>;
 /// The message goes back to its queue.
 pub async fn handle(state: AppState, _: Envelope, event: Event) -> Result<(), Failure> {
     match event {
-        Event::PaymentDue { order_id } => settle_payment::settle_payment(&state, order_id).await,
+        Event::PaymentDue { order_id } => settle_payment::settle_payment(&state, order_id)
+            .await
+            .map(drop),
         Event::OrderReceived {
             customer_id,
             order_id,

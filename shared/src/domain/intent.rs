@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::address::ShippingAddress;
+use super::events::Event;
 use super::idempotency::{Fingerprint, IdempotencyKey};
 use super::money::Money;
 use super::order::{
@@ -61,6 +62,14 @@ pub struct CartVersion {
 }
 
 impl OrderIntent {
+    /// What tells a worker of it.
+    pub fn event(&self) -> Event {
+        Event::OrderReceived {
+            customer_id: self.customer_id,
+            order_id: self.order_id,
+        }
+    }
+
     /// The order, as its customer sees it meanwhile.
     pub fn order(&self) -> Order {
         Snapshot {

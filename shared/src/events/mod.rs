@@ -10,7 +10,7 @@ mod warm_up;
 
 pub use batch::{handle_batch, serve_batches, serve_schedule};
 pub use failure::Failure;
-pub use nudge::nudge;
+pub use nudge::{nudge, nudge_all};
 pub use outbox::{publish, sweep};
 pub use rotation::{Rotation, Step, serve_rotations};
 pub use together::{Sent, handle_together, serve_together};

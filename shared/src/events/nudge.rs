@@ -1,27 +1,33 @@
-//! Tells a worker of something that is stored elsewhere than in the outbox.
+//! Tells the workers of what is stored elsewhere than in the outbox, or waits for long.
 
+use futures::future::join_all;
 use uuid::Uuid;
 
 use crate::clock;
 use crate::domain::events::{Envelope, Event, Queue};
 use crate::domain::ids;
-use crate::domain::intent::OrderIntent;
 use crate::state::Base;
 
-/// Tells the worker that an accepted order waits. A failure is only logged: the
-/// intent is the truth, and the sweeper finds it.
-pub async fn nudge(base: &Base, intent: &OrderIntent) {
-    let (customer_id, order_id) = (intent.customer_id, intent.order_id);
-    let event = Event::OrderReceived {
-        customer_id,
-        order_id,
-    };
-    let envelope = match envelope(order_id, &event) {
+/// Orders that workers are told of at once.
+const AT_ONCE: usize = 10;
+
+/// Tells a worker what is to be done for an order. A failure is only logged: the
+/// order itself is the truth, and the sweeper finds it.
+pub async fn nudge(base: &Base, order_id: Uuid, event: &Event) {
+    let envelope = match envelope(order_id, event) {
         Ok(envelope) => envelope,
         Err(error) => return tracing::error!(error = %error, "the event cannot be written"),
     };
     if let Err(error) = base.queues.nudge(Queue::Orders, &envelope).await {
         tracing::warn!(order.id = %order_id, error = %error, "the sweeper finds the order");
+    }
+}
+
+/// Tells the workers what is to be done for many orders.
+pub async fn nudge_all(base: &Base, orders: &[(Uuid, Event)]) {
+    for some in orders.chunks(AT_ONCE) {
+        let nudges = some.iter().map(|(id, event)| nudge(base, *id, event));
+        join_all(nudges).await;
     }
 }
 

@@ -27,9 +27,6 @@ pub const ROUTE: &str = "POST /checkout";
 /// Accepted orders per listing.
 const PER_LISTING: usize = 1_000;
 
-/// Workers that are told of an order at once.
-const NUDGES_AT_ONCE: usize = 10;
-
 /// Finishes one accepted order. Nothing happens when it was finished before.
 ///
 /// # Errors
@@ -64,7 +61,11 @@ pub async fn finish_intents(state: &Selling, reserve: Duration) -> Result<usize,
             Ok(()) => {
                 finished += 1;
                 if finished == 1 {
-                    nudge_all(state, &waiting[index + 1..]).await;
+                    let others = waiting[index + 1..].iter();
+                    let others: Vec<_> = others
+                        .map(|other| (other.order_id, other.event()))
+                        .collect();
+                    events::nudge_all(state, &others).await;
                 }
             }
             Err(error) if has_no_writer(&error) => break,
@@ -76,14 +77,6 @@ pub async fn finish_intents(state: &Selling, reserve: Duration) -> Result<usize,
         }
     }
     result.map(|()| finished)
-}
-
-/// What no worker hears of is finished by the caller, or by the next one.
-async fn nudge_all(state: &Selling, waiting: &[OrderIntent]) {
-    for some in waiting.chunks(NUDGES_AT_ONCE) {
-        let nudges = some.iter().map(|intent| events::nudge(state, intent));
-        futures::future::join_all(nudges).await;
-    }
 }
 
 /// Whether an operation failed because there is no database to write to.
@@ -112,7 +105,7 @@ async fn finish(state: &Selling, intent: &OrderIntent) -> Result<(), OperationEr
         }
         Ok(Placed::Paid) => events::publish(state, order_id).await,
         // The first attempt had committed, or somebody else was faster.
-        Ok(Placed::Before) => settle_payment(state, order_id).await?,
+        Ok(Placed::Before) => settle_payment(state, order_id).await.map(drop)?,
         Err(OperationError::Order(error)) => return reject(state, intent, error).await,
         Err(error) => return Err(error),
     }

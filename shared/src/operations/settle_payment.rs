@@ -48,24 +48,30 @@ pub async fn charge(state: &Selling, attempt: &Attempt) -> Finding {
 }
 
 /// Goes on with an order whose payment has no outcome: the worker's and the
-/// sweeper's part. Nothing happens when somebody else is at it.
+/// sweeper's part; whether the provider told one now. Nothing happens when somebody
+/// else is at it.
 ///
 /// # Errors
 /// The database's.
-pub async fn settle_payment(state: &Selling, order_id: Uuid) -> Result<(), OperationError> {
+pub async fn settle_payment(state: &Selling, order_id: Uuid) -> Result<bool, OperationError> {
     let Some((attempt, certain)) = lease(state, order_id).await? else {
-        return Ok(());
+        return Ok(false);
     };
     let finding = match certain {
         true => charge(state, &attempt).await,
         false => find_out(state, &attempt).await,
     };
-    record(state, order_id, attempt.id, &finding, Hears::ByMail).await
+    record(state, order_id, attempt.id, &finding, Hears::ByMail).await?;
+    Ok(!matches!(
+        finding,
+        Finding::Unknown { .. } | Finding::NotCharged
+    ))
 }
 
 /// Goes on with every order whose payment has no outcome and that nobody is at, the oldest first,
-/// while more than `reserve` is left of the deadline; how many. One that fails keeps no other
-/// waiting; the first failure is told at the end.
+/// while more than `reserve` is left of the deadline; how many. Once the provider told an outcome,
+/// the workers are told of the others. One that fails keeps no other waiting; the first failure is
+/// told at the end.
 ///
 /// # Errors
 /// The database's.
@@ -79,12 +85,19 @@ pub async fn settle_payments(
         let due = database::statement(payments::unsettled_orders(&mut tx, PER_PAGE)).await?;
         database::commit(tx).await?;
         let is_last = due.len() < PER_PAGE as usize;
-        for order_id in due {
+        let mut are_workers_told = false;
+        for (index, &order_id) in due.iter().enumerate() {
             if context::deadline().remaining() <= reserve {
                 return result.map(|()| settled);
             }
             match settle_payment(state, order_id).await {
-                Ok(()) => settled += 1,
+                Ok(has_outcome) => {
+                    settled += 1;
+                    if has_outcome && !are_workers_told {
+                        tell_workers(state, &due[index + 1..]).await;
+                        are_workers_told = true;
+                    }
+                }
                 Err(error) => {
                     let chain = telemetry::chain(&error);
                     tracing::warn!(order.id = %order_id, error = chain, "left for the next run");
@@ -96,6 +109,12 @@ pub async fn settle_payments(
             return result.map(|()| settled);
         }
     }
+}
+
+/// The order itself is the truth: what no worker hears of is done by the caller.
+async fn tell_workers(state: &Selling, orders: &[Uuid]) {
+    let due = |&order_id: &Uuid| (order_id, Event::PaymentDue { order_id });
+    events::nudge_all(state, &orders.iter().map(due).collect::<Vec<_>>()).await;
 }
 
 /// What an attempt that may have been charged came to. Its key tells, while the

@@ -42,6 +42,9 @@ pub enum MailError {
     /// The SMTP server is away or refuses it; its status code or what kind of failure it was.
     #[error("the SMTP server did not take the mail: {0}")]
     Smtp(String, Class),
+    /// The SMTP server does not know the login.
+    #[error("the SMTP server refuses the login")]
+    LoginRefused,
     /// The login of the SMTP server cannot be read.
     #[error("the SMTP login cannot be read")]
     Login(#[source] SecretError),
@@ -57,7 +60,9 @@ impl Classify for MailError {
             Self::Ses(_, Class::Transient) | Self::Smtp(_, Class::Transient) | Self::Login(_) => {
                 Class::Transient
             }
-            Self::Ses(..) | Self::Smtp(..) | Self::Unwritable => Class::Permanent,
+            Self::Ses(..) | Self::Smtp(..) | Self::LoginRefused | Self::Unwritable => {
+                Class::Permanent
+            }
         }
     }
 }
@@ -72,8 +77,14 @@ impl From<AwsError> for MailError {
     }
 }
 
+/// "Authentication credentials invalid" (RFC 4954).
+const LOGIN_REFUSED: u16 = 535;
+
 impl From<lettre::transport::smtp::Error> for MailError {
     fn from(error: lettre::transport::smtp::Error) -> Self {
+        if error.status().map(u16::from) == Some(LOGIN_REFUSED) {
+            return Self::LoginRefused;
+        }
         let class = if error.is_permanent() || error.is_client() {
             Class::Permanent
         } else {

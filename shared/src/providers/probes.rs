@@ -195,7 +195,7 @@ impl Said for MailError {
     fn said(&self) -> String {
         match self {
             Self::Ses(what, _) | Self::Smtp(what, _) => what.clone(),
-            Self::Login(_) | Self::Unwritable => self.to_string(),
+            Self::LoginRefused | Self::Login(_) | Self::Unwritable => self.to_string(),
         }
     }
 }

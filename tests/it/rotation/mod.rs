@@ -4,6 +4,7 @@ mod login;
 mod refused;
 mod rights;
 mod ring;
+mod smtp_login;
 mod unknown_keys;
 
 use key_rotator::AppState;

@@ -47,11 +47,39 @@ impl Smtp {
     pub(super) async fn send(&self, id: Uuid, letter: &Letter) -> Result<(), CallError<MailError>> {
         call(Intent::MailSendSecondary, || async {
             let message = message(&self.from, id, letter).map_err(|_| MailError::Unwritable)?;
-            let transport = self.transport(self.login().await?)?;
-            let sent = transport.send(message).await.map(drop);
-            sent.map_err(MailError::from)
+            match &self.server.secret_id {
+                Some(id) => self.sign_in_and_send(id, message).await,
+                None => self.send_as(None, message).await,
+            }
         })
         .await
+    }
+
+    /// With the login in the secret `id`; if that is refused, with whichever it holds just now.
+    async fn sign_in_and_send(&self, id: &str, message: Message) -> Result<(), MailError> {
+        let login = self.secrets.json(id).await.map_err(MailError::Login)?;
+        let refused = match self.send_as(Some(login), message.clone()).await {
+            Err(refused @ MailError::LoginRefused) => refused,
+            answer => return answer,
+        };
+        for text in self.secrets.versions(id).await {
+            let Ok(login) = serde_json::from_str(text.expose_secret()) else {
+                continue;
+            };
+            match self.send_as(Some(login), message.clone()).await {
+                Err(MailError::LoginRefused) => {}
+                answer => {
+                    self.secrets.keep(id, text);
+                    return answer;
+                }
+            }
+        }
+        Err(refused)
+    }
+
+    async fn send_as(&self, login: Option<Login>, message: Message) -> Result<(), MailError> {
+        let sent = self.transport(login)?.send(message).await.map(drop);
+        sent.map_err(MailError::from)
     }
 
     /// Whether it greets. Nobody signs in.
@@ -61,13 +89,6 @@ impl Smtp {
             greeted.map_err(MailError::from)
         })
         .await
-    }
-
-    async fn login(&self) -> Result<Option<Login>, MailError> {
-        match &self.server.secret_id {
-            Some(id) => self.secrets.json(id).await.map_err(MailError::Login),
-            None => Ok(None),
-        }
     }
 
     fn transport(&self, login: Option<Login>) -> Result<Transport, MailError> {
