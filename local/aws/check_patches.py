@@ -24,6 +24,7 @@ import zipfile
 
 import boto3
 import emulator
+import patches
 
 PORT = 27990
 ENDPOINT = f"http://127.0.0.1:{PORT}"
@@ -179,6 +180,19 @@ def check_invocations_do_not_wait(stack: Trial) -> bool:
         return time.monotonic() - start
 
     return statistics.median(timed() for _ in range(21)) < 0.04
+
+
+def check_cold_starts_take_turns(stack: Trial) -> bool:
+    lambda_ = client("lambda")
+    event, count = json.dumps({"rawPath": "/slow"}), patches.STARTS_AT_ONCE + 4
+
+    def environment(_) -> str:
+        answer = lambda_.invoke(FunctionName="crowd", Payload=event)["Payload"].read()
+        return json.loads(json.loads(answer)["body"])["environment"]
+
+    with concurrent.futures.ThreadPoolExecutor(count) as pool:
+        # Whoever had to wait gets an environment that became free, or one of its own.
+        return len(set(pool.map(environment, range(count)))) < count
 
 
 def check_reserved_concurrency_holds(stack: Trial) -> bool:

@@ -10,6 +10,7 @@ import email.utils
 import functools
 import json
 import logging
+import os
 import queue
 import threading
 import time
@@ -24,6 +25,8 @@ from ministack.services.cloudformation import provisioners
 CLIENT_ADDRESS = "x-holdfast-client-address"
 PAYLOAD_MAX = 10 * 1024 * 1024
 SAVE_EVERY_S = 3
+STARTS_AT_ONCE = 4 * (os.cpu_count() or 1)
+TURN_MAX_S = 15
 JSON = {"Content-Type": "application/json"}
 RESOURCES = provisioners._RESOURCE_HANDLERS
 
@@ -186,6 +189,39 @@ def invocations_do_not_wait() -> None:
     worker._build_handler_class, worker._drain_stderr_bounded = build_handler, drain
 
 
+def cold_starts_take_turns() -> None:
+    """A burst starts an environment per request at once, on the few cores of this machine; on AWS each has its own."""
+    acquire, release = lambda_svc.acquire_worker, lambda_svc.release_worker
+    turn, starting, here = threading.Condition(), 0, threading.local()
+
+    def acquire_in_turn(name, config, code, qualifier="$LATEST", max_concurrency=None):
+        nonlocal starting
+        key = lambda_runtime._worker_key(name, config, qualifier)
+
+        # Whoever waits for its turn takes an environment that becomes free meanwhile.
+        def may_go() -> bool:
+            environments = tuple(lambda_runtime._workers.get(key, ()))
+            return starting < STARTS_AT_ONCE or any(not worker.in_use for worker in environments)
+
+        with turn:
+            turn.wait_for(may_go, timeout=TURN_MAX_S)
+            worker, reason = acquire(name, config, code, qualifier=qualifier, max_concurrency=max_concurrency)
+            here.starts = reason == "spawn"
+            starting += here.starts
+        return worker, reason
+
+    # An environment is cold until its first request is answered.
+    def release_turn(worker):
+        nonlocal starting
+        release(worker)
+        with turn:
+            starting -= getattr(here, "starts", False)
+            here.starts = False
+            turn.notify_all()
+
+    lambda_svc.acquire_worker, lambda_svc.release_worker = acquire_in_turn, release_turn
+
+
 def reserved_concurrency_holds() -> None:
     """ReservedConcurrentExecutions of a template is dropped, and a published version never had it."""
     function, lookup = RESOURCES["AWS::Lambda::Function"], lambda_svc._reserved_concurrency
@@ -317,6 +353,7 @@ PATCHES = (
     http_api_bodies_are_kept,
     http_api_errors_are_the_gateways,
     invocations_do_not_wait,
+    cold_starts_take_turns,
     reserved_concurrency_holds,
     queue_concurrency_is_a_number,
     batches_need_no_action_of_their_own,
