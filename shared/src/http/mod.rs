@@ -14,6 +14,7 @@ mod page;
 mod precondition;
 mod representation;
 mod server;
+mod strict;
 
 pub use body::{Json, Path, Query};
 pub use caching::{LastGoodRead, ReadCache};
