@@ -134,8 +134,11 @@ fn check(body: &FulfilmentBody) -> Result<(), ApiError> {
         ("/carrier", &body.carrier),
         ("/tracking_number", &body.tracking_number),
     ] {
-        if !(1..=100).contains(&text.trim().chars().count()) {
-            return Err(ApiError::invalid(pointer, "must be 1 to 100 characters"));
+        if !(1..=100).contains(&text.trim().chars().count()) || text.contains(char::is_control) {
+            return Err(ApiError::invalid(
+                pointer,
+                "must be 1 to 100 characters, none of them a control character",
+            ));
         }
     }
     let lines = body.lines.as_deref().unwrap_or_default();

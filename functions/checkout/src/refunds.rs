@@ -4,6 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use shared::domain::catalogue::Reason;
 use shared::domain::flags::Flag;
 use shared::domain::idempotency::IdempotencyKey;
 use shared::domain::ids;
@@ -29,8 +30,8 @@ pub(crate) struct RefundBody {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     amount: Option<Money>,
     /// 1 to 200 characters.
-    #[schema(example = "arrived damaged")]
-    reason: String,
+    #[schema(value_type = String, min_length = 1, max_length = 200, example = "arrived damaged")]
+    reason: Reason,
 }
 
 /// A refund.
@@ -92,7 +93,7 @@ pub(crate) async fn post_refund(
             id: refund_id,
             order_id: id,
             amount_minor,
-            reason: &body.reason,
+            reason: body.reason.as_str(),
             created_by: user.id(),
         };
         refund_order::request(&mut tx, &new).await?;
@@ -118,9 +119,6 @@ pub(crate) async fn post_refund(
 }
 
 fn check(body: &RefundBody, currency: shared::domain::money::Currency) -> Result<(), ApiError> {
-    if !(1..=200).contains(&body.reason.trim().chars().count()) {
-        return Err(ApiError::invalid("/reason", "must be 1 to 200 characters"));
-    }
     match body.amount {
         Some(amount) if amount.currency() != currency => Err(ApiError::invalid(
             "/amount/currency",

@@ -4,6 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use shared::domain::catalogue::Reason;
 use shared::domain::flags::Flag;
 use shared::domain::idempotency::IdempotencyKey;
 use shared::domain::money::{Currency, Money};
@@ -54,8 +55,8 @@ struct EntryView {
 pub(crate) struct CreditBody {
     amount: Money,
     /// 1 to 200 characters.
-    #[schema(example = "sorry for the delay")]
-    reason: String,
+    #[schema(value_type = String, min_length = 1, max_length = 200, example = "sorry for the delay")]
+    reason: Reason,
 }
 
 /// A credit that was given.
@@ -151,7 +152,7 @@ pub(crate) async fn post_credit(
         amount_minor: body.amount.minor(),
         order_id: None,
         reference: &format!("credit-{}-{}", admin.id(), key.as_str()),
-        reason: body.reason.trim(),
+        reason: body.reason.as_str(),
         created_by: admin.id(),
     };
     let Added::Balance(balance) = wallets::add_entry(&mut tx, &entry).await? else {
@@ -195,9 +196,6 @@ fn check(body: &CreditBody, currency: Currency) -> Result<(), ApiError> {
             "/amount/amount",
             "must be from 1 to 99999999",
         ));
-    }
-    if !(1..=200).contains(&body.reason.trim().chars().count()) {
-        return Err(ApiError::invalid("/reason", "must be 1 to 200 characters"));
     }
     Ok(())
 }

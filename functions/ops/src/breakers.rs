@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use shared::domain::catalogue::Reason;
 use shared::dynamo::control::Change;
 use shared::http::{Admin, ApiError, Json, Page, Path, Problem, SteppedUp};
 use shared::resilience::policies::DEPENDENCIES;
@@ -77,11 +78,12 @@ pub(crate) struct SetBreaker {
     state: WantedState,
     /// Why, for whoever asks later.
     #[schema(
+        value_type = String,
         example = "the provider announced maintenance",
         min_length = 1,
         max_length = 200
     )]
-    reason: String,
+    reason: Reason,
 }
 
 /// Shows every breaker.
@@ -127,7 +129,7 @@ pub(crate) async fn put_breaker(
     Json(body): Json<SetBreaker>,
 ) -> Result<Response, ApiError> {
     let dependency = Dependency::from_name(&dependency).ok_or_else(ApiError::not_found)?;
-    let change = change(&admin, &body.reason)?;
+    let change = change(&admin, body.reason);
     let forced = match body.state {
         WantedState::Open => Some(Forced::Open),
         WantedState::Closed => Some(Forced::Closed),

@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use shared::domain::catalogue::Reason;
 use shared::domain::flags::Flag;
 use shared::dynamo::flags::StoredFlag;
 use shared::http::{Admin, ApiError, Json, Page, Path, Problem, SteppedUp};
@@ -56,8 +57,8 @@ pub(crate) struct SetFlag {
     #[schema(example = false)]
     enabled: bool,
     /// Why, for whoever asks later.
-    #[schema(example = "refunds are looked into", min_length = 1, max_length = 200)]
-    reason: String,
+    #[schema(value_type = String, example = "refunds are looked into", min_length = 1, max_length = 200)]
+    reason: Reason,
 }
 
 /// Shows every kill switch.
@@ -130,7 +131,7 @@ pub(crate) async fn put_flag(
     let flag = Flag::from_name(&name).ok_or_else(ApiError::not_found)?;
     let stored = StoredFlag {
         enabled: body.enabled,
-        change: change(&admin, &body.reason)?,
+        change: change(&admin, body.reason),
     };
     state.flags.set(flag, &stored).await?;
     let done = Done {

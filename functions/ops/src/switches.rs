@@ -4,8 +4,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use shared::clock;
+use shared::domain::catalogue::Reason;
 use shared::dynamo::control::Change;
-use shared::http::{Admin, ApiError, Json};
+use shared::http::{Admin, Json};
 use shared::store::audit::{self, Entry};
 use shared::store::{StoreError, database};
 use shared::telemetry;
@@ -21,19 +22,12 @@ pub(crate) struct Done<'a> {
 }
 
 /// Who changes something, when and why.
-///
-/// # Errors
-/// 422 for a reason that is none.
-pub(crate) fn change(admin: &Admin, reason: &str) -> Result<Change, ApiError> {
-    let reason = reason.trim();
-    if !(1..=200).contains(&reason.chars().count()) {
-        return Err(ApiError::invalid("/reason", "must be 1 to 200 characters"));
-    }
-    Ok(Change {
+pub(crate) fn change(admin: &Admin, reason: Reason) -> Change {
+    Change {
         by: admin.0.id(),
         at: clock::now(),
-        reason: reason.to_owned(),
-    })
+        reason: reason.into(),
+    }
 }
 
 /// Records what was done, and answers with how things stand. The switch holds already and says

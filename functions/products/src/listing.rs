@@ -139,10 +139,9 @@ fn wanted(filters: &Filters, page: &PageQuery, list: &str) -> Result<Wanted, Api
         return Err(ApiError::invalid("sort", "relevance needs q"));
     }
     let position: Option<Position<String>> = page.position()?;
-    if position
-        .as_ref()
-        .is_some_and(|position| position.list != list)
-    {
+    let is_of_this_list =
+        |position: &Position<String>| position.list == list && position.place.key.fits(sort);
+    if !position.as_ref().is_none_or(is_of_this_list) {
         return Err(ApiError::new(Kind::InvalidCursor).detail("It is of another list."));
     }
     Ok(Wanted {

@@ -59,7 +59,7 @@ text! {
     Alt, 1..=300, "must be 1 to 300 characters", "A blue mug on a table"
 }
 text! {
-    /// Why stock was changed: 1 to 200 characters.
+    /// Why somebody did something, for whoever asks later: 1 to 200 characters.
     Reason, 1..=200, "must be 1 to 200 characters", "Delivery 4711"
 }
 

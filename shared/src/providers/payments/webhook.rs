@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::providers::secrets::SecretError;
 
 /// How far the signature's time may be from ours, in seconds.
-const TOLERANCE_SECONDS: i64 = 300;
+const TOLERANCE_SECONDS: u64 = 300;
 
 /// What the provider tells.
 #[derive(Debug, Clone, Deserialize)]
@@ -81,7 +81,7 @@ pub(super) fn verify(
         .map(|(_, value)| value)
         .ok_or(InvalidWebhook::Signature)?;
     let seconds: i64 = time.parse().map_err(|_| InvalidWebhook::Signature)?;
-    if (now.unix_timestamp() - seconds).abs() > TOLERANCE_SECONDS {
+    if now.unix_timestamp().abs_diff(seconds) > TOLERANCE_SECONDS {
         return Err(InvalidWebhook::Signature);
     }
     let mut mac =
@@ -144,6 +144,26 @@ mod tests {
     fn any_of_several_signatures_will_do() {
         let two = signature("whsec", 1000, BODY).replace("v1=", "v1=00ff,v1=");
         assert!(verify("whsec", &two, BODY, now(1000)).is_ok());
+    }
+
+    #[test]
+    fn signature_of_up_to_five_minutes_ago_or_ahead_will_do() {
+        let good = signature("whsec", 1000, BODY);
+        for at in [700, 1300] {
+            assert!(verify("whsec", &good, BODY, now(at)).is_ok(), "{at}");
+        }
+    }
+
+    #[test]
+    fn time_without_end_is_refused() {
+        for seconds in [i64::MIN, i64::MAX] {
+            let signature = signature("whsec", seconds, BODY);
+            let refused = verify("whsec", &signature, BODY, now(1000));
+            assert!(
+                matches!(refused, Err(InvalidWebhook::Signature)),
+                "{seconds}"
+            );
+        }
     }
 
     #[test]
