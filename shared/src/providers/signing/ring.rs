@@ -13,6 +13,17 @@ use time::OffsetDateTime;
 
 use super::{Claims, RETIRED_KEY_SECONDS, TOKEN_SECONDS};
 
+/// The one algorithm. What a token's header says of it is compared, never followed.
+pub(super) const ALGORITHM: Algorithm = Algorithm::EdDSA;
+
+/// The header of every token that the key `kid` signs.
+pub(super) fn header_of(kid: &str) -> Header {
+    Header {
+        kid: Some(kid.to_owned()),
+        ..Header::new(ALGORITHM)
+    }
+}
+
 /// A key that can sign. Its private half is masked in `Debug`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PrivateKey {
@@ -125,11 +136,8 @@ impl PrivateKey {
         let der = STANDARD
             .decode(self.private.expose_secret())
             .map_err(|_| jsonwebtoken::errors::ErrorKind::InvalidKeyFormat)?;
-        let header = Header {
-            kid: Some(self.kid.clone()),
-            ..Header::new(Algorithm::EdDSA)
-        };
-        jsonwebtoken::encode(&header, claims, &EncodingKey::from_ed_der(&der))
+        let key = EncodingKey::from_ed_der(&der);
+        jsonwebtoken::encode(&header_of(&self.kid), claims, &key)
     }
 }
 

@@ -1,13 +1,19 @@
 //! Verifies access tokens with the public ring, kept last-good while its store is away.
 
+#[cfg(test)]
+mod forgeries;
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::{DecodingKey, Validation};
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
 
+use super::ring::{ALGORITHM, header_of};
 use super::{Claims, PublicKey, PublicRing};
 use crate::clock;
 use crate::providers::secrets::{SecretError, Secrets};
@@ -36,6 +42,21 @@ struct Known {
 }
 
 impl Known {
+    /// What was read just now; `None` when a key in it is none.
+    fn of(ring: PublicRing) -> Option<Self> {
+        let key = |key: &PublicKey| {
+            let decoding = DecodingKey::from_ed_components(&key.public).ok()?;
+            Some((key.kid.clone(), decoding))
+        };
+        Some(Self {
+            keys: ring.keys.iter().map(key).collect::<Option<_>>()?,
+            ring,
+            read_at: clock::now(),
+            failed_at: None,
+            in_vain_at: None,
+        })
+    }
+
     fn is_fresh(&self) -> bool {
         is_younger(Some(self.read_at), PUBLIC_KEYS_TTL)
             || is_younger(self.failed_at, SECRET_READ_PAUSE)
@@ -54,6 +75,43 @@ impl Known {
         let key = self.ring.key(kid);
         key.filter(|key| key.verifies(clock::now()))
     }
+
+    /// The claims of a token that names the key `kid`.
+    fn claims(
+        &self,
+        token: &str,
+        kid: &str,
+        validation: &Validation,
+    ) -> Result<Claims, TokenError> {
+        let key = self.key(kid).and_then(|key| self.keys.get(&key.kid));
+        let token = key.and_then(|key| jsonwebtoken::decode(token, key, validation).ok());
+        token.map(|token| token.claims).ok_or(TokenError::Invalid)
+    }
+}
+
+/// The key that a token names, if its header is one that we write, member for member: no other
+/// type or algorithm, nothing critical, no key and no address of one (RFC 8725, sections 3.1,
+/// 3.10 and 3.11).
+fn named_key(token: &str) -> Result<String, TokenError> {
+    let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
+    let kid = header.kid.clone().ok_or(TokenError::Invalid)?;
+    if header == header_of(&kid) {
+        Ok(kid)
+    } else {
+        Err(TokenError::Invalid)
+    }
+}
+
+/// What the claims must say.
+fn validation(issuer: &str, audience: &str) -> Validation {
+    let mut validation = Validation::new(ALGORITHM);
+    validation.set_issuer(&[issuer]);
+    validation.set_audience(&[audience]);
+    validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
+    validation.validate_nbf = true;
+    // Two machines' clocks may differ a little when a token is brand new.
+    validation.leeway = 5;
+    validation
 }
 
 fn is_younger(at: Option<OffsetDateTime>, span: Duration) -> bool {
@@ -74,17 +132,10 @@ pub struct Verifier {
 impl Verifier {
     /// Verifies tokens of `issuer` for `audience` with the ring in secret `secret_id`.
     pub fn new(secrets: Secrets, secret_id: &str, issuer: &str, audience: &str) -> Self {
-        let mut validation = Validation::new(Algorithm::EdDSA);
-        validation.set_issuer(&[issuer]);
-        validation.set_audience(&[audience]);
-        validation.set_required_spec_claims(&["exp", "nbf", "iss", "aud", "sub"]);
-        validation.validate_nbf = true;
-        // Two machines' clocks may differ a little when a token is brand new.
-        validation.leeway = 5;
         Self {
             secrets,
             secret_id: secret_id.to_owned(),
-            validation: Arc::new(validation),
+            validation: Arc::new(validation(issuer, audience)),
             known: Arc::default(),
             reading: Arc::new(Semaphore::new(1)),
         }
@@ -95,14 +146,9 @@ impl Verifier {
     /// # Errors
     /// The token is not valid, or no key could ever be read.
     pub async fn verify(&self, token: &str) -> Result<Claims, TokenError> {
-        let header = jsonwebtoken::decode_header(token).map_err(|_| TokenError::Invalid)?;
-        let kid = header.kid.ok_or(TokenError::Invalid)?;
+        let kid = named_key(token)?;
         let known = self.looked_up(&kid).await?;
-        let key = known.key(&kid).and_then(|key| known.keys.get(&key.kid));
-        let key = key.ok_or(TokenError::Invalid)?;
-        let token =
-            jsonwebtoken::decode(token, key, &self.validation).map_err(|_| TokenError::Invalid)?;
-        Ok(token.claims)
+        known.claims(token, &kid, &self.validation)
     }
 
     /// Whether a token signed with this key now would be good until it expires, as far as
@@ -189,21 +235,6 @@ impl Verifier {
         let shape = || SecretError::Shape(self.secret_id.clone());
         let text = self.secrets.read(&self.secret_id).await?;
         let ring: PublicRing = serde_json::from_str(text.expose_secret()).map_err(|_| shape())?;
-        let key = |key: &PublicKey| {
-            DecodingKey::from_ed_components(&key.public).map(|decoding| (key.kid.clone(), decoding))
-        };
-        let keys = ring
-            .keys
-            .iter()
-            .map(key)
-            .collect::<Result<_, _>>()
-            .map_err(|_| shape())?;
-        Ok(Known {
-            ring,
-            keys,
-            read_at: clock::now(),
-            failed_at: None,
-            in_vain_at: None,
-        })
+        Known::of(ring).ok_or_else(shape)
     }
 }
