@@ -2,6 +2,7 @@
 //! what each function is told.
 
 mod resolve;
+mod rights;
 mod yaml;
 
 use anyhow::{Context, Result};
@@ -9,6 +10,8 @@ use resolve::{Resolved, Resolver};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use yaml::Node;
+
+pub use rights::Statement;
 
 /// The file's name, in the project's folder.
 pub const TEMPLATE: &str = "template.yaml";
