@@ -101,7 +101,11 @@ impl Drop for TestDatabase {
     }
 }
 
-fn server() -> PgConnectOptions {
+/// How to connect to the server's maintenance database, with a superuser's rights.
+///
+/// # Panics
+/// There is no server.
+pub fn server() -> PgConnectOptions {
     let url = std::env::var(VARIABLE).unwrap_or_else(|_| {
         panic!("{VARIABLE} is not set. `cargo holdfast test` sets it, and brings up the server that it names.")
     });

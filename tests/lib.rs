@@ -10,16 +10,20 @@
 )]
 
 pub mod client;
+pub mod contract;
 pub mod database;
+pub mod environment;
 pub mod faults;
 pub mod openapi;
 pub mod outage;
 pub mod queue;
+pub mod raw;
 pub mod secrets;
 pub mod shop;
 pub mod stack;
 pub mod state;
 pub mod step_up;
+pub mod traces;
 
 pub use database::TestDatabase;
 pub use faults::Fault;

@@ -42,6 +42,14 @@ impl Shop {
     /// # Panics
     /// When they cannot register.
     pub async fn newcomer(&self) -> Client {
+        self.newcomer_with_credentials().await.0
+    }
+
+    /// The same, and the body that they sign in with.
+    ///
+    /// # Panics
+    /// When they cannot register.
+    pub async fn newcomer_with_credentials(&self) -> (Client, Value) {
         let email = format!("{}@buyers.example", Uuid::new_v4().simple());
         let password = Uuid::new_v4().to_string();
         let body = json!({"email": email, "password": password, "name": "New Comer"});
@@ -49,7 +57,8 @@ impl Shop {
             .post("/auth/register", body)
             .await
             .expect(202);
-        Client::signed_in(&self.api_url, &email, &password).await
+        let client = Client::signed_in(&self.api_url, &email, &password).await;
+        (client, json!({"email": email, "password": password}))
     }
 
     /// Puts a new product with one variant on sale; its SKU.

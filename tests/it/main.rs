@@ -31,6 +31,7 @@ mod replay;
 mod rights;
 mod rotation;
 mod second_endpoints;
+mod security;
 mod services_gone;
 mod statements;
 mod tidy;

@@ -5,61 +5,12 @@ use std::path::Path;
 
 use axum::body::Body;
 use axum::extract::Request;
-use serde_json::{Map, Value};
-use tests::openapi::{BEARER, COMMAND, PATH, functions, text};
+use serde_json::Value;
+use tests::contract::{Contract, ID, Operation};
+use tests::openapi::{COMMAND, PATH, functions, text};
 use tower::ServiceExt;
 
 use crate::offline::{NOWHERE, state};
-
-const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
-
-struct Operation {
-    path: String,
-    method: String,
-    spec: Value,
-}
-
-impl Operation {
-    fn name(&self) -> String {
-        format!("{} {}", self.method.to_uppercase(), self.path)
-    }
-
-    fn responses(&self) -> &Map<String, Value> {
-        self.spec["responses"].as_object().unwrap()
-    }
-
-    fn demands_token(&self) -> bool {
-        let schemes = self.spec["security"].as_array();
-        // An empty scheme beside it means that the token is optional.
-        schemes
-            .is_some_and(|all| !all.is_empty() && all.iter().all(|one| one.get(BEARER).is_some()))
-    }
-
-    fn takes_header(&self, name: &str) -> bool {
-        let parameters = self.spec["parameters"].as_array();
-        parameters.is_some_and(|all| {
-            all.iter().any(|one| {
-                one["in"] == "header" && one["name"].as_str().unwrap().eq_ignore_ascii_case(name)
-            })
-        })
-    }
-}
-
-fn operations(document: &Value) -> Vec<Operation> {
-    let mut operations = Vec::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for method in METHODS {
-            if let Some(spec) = item.get(method) {
-                operations.push(Operation {
-                    path: path.clone(),
-                    method: method.to_owned(),
-                    spec: spec.clone(),
-                });
-            }
-        }
-    }
-    operations
-}
 
 /// `cargo holdfast openapi` sets it: the contract is written by the binary that holds it, because
 /// another one would compile everything once more.
@@ -67,6 +18,10 @@ const WRITE: &str = "HOLDFAST_WRITE_OPENAPI";
 
 fn contract() -> Value {
     serde_json::from_str(&text().unwrap()).unwrap()
+}
+
+fn operations(document: &Value) -> Vec<Operation> {
+    Contract::of(document.clone()).operations()
 }
 
 #[test]
@@ -269,16 +224,9 @@ async fn operation_that_demands_a_token_refuses_without_one() {
 }
 
 fn without_token(operation: &Operation) -> Request {
-    let path = operation.path.split('/').map(|segment| {
-        if segment.starts_with('{') {
-            "01890a5d-ac96-774b-bcce-b302099a8057"
-        } else {
-            segment
-        }
-    });
     Request::builder()
-        .method(operation.method.to_uppercase().as_str())
-        .uri(path.collect::<Vec<_>>().join("/"))
+        .method(operation.method.as_str())
+        .uri(operation.filled(ID))
         .header("content-type", "application/json")
         .body(Body::from("{}"))
         .unwrap()

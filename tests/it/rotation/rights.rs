@@ -1,29 +1,14 @@
 //! Who may read the private keys, tried with the credentials of the functions' own roles.
 
-use std::collections::BTreeMap;
-
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::config::Credentials;
 use aws_sdk_secretsmanager::error::ProvideErrorMetadata;
-use local::process::environments_of;
 use local::stack::STAGE;
 use serde_json::json;
+use tests::environment::variables;
 use tests::shop::Shop;
 use tests::{Stack, TestSecrets};
-
-/// What an environment of a function was started with: also the credentials of its role.
-fn variables(function: &str) -> Option<BTreeMap<String, String>> {
-    let pid = environments_of(&tests::stack::local(), function).pop()?;
-    let text = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
-    let text = String::from_utf8_lossy(&text);
-    let pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
-    Some(
-        pairs
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
-    )
-}
 
 /// Secrets Manager with the rights of a function that runs.
 async fn as_function(function: &str) -> Option<Client> {
