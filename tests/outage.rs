@@ -213,7 +213,7 @@ pub async fn nudge(worker: &AppState<OrderWorker>, order: &Value, customer: &str
     let mut batch = SqsEvent::default();
     batch.records = vec![message];
     let handle = |envelope, event| order_worker::handle(worker.clone(), envelope, event);
-    handle_batch(&worker.queues, batch, handle)
+    handle_batch(worker, batch, handle)
         .await
         .batch_item_failures
         .is_empty()

@@ -18,9 +18,9 @@ use std::fmt;
 pub use database::{DatabaseConfig, DatabaseHost};
 pub use edge::EdgeConfig;
 pub use functions::{
-    AuthConfig, BaseConfig, CheckoutConfig, KeyRotatorConfig, MailerConfig, OpsConfig,
-    OrderWorkerConfig, ProductsConfig, ProjectorConfig, SellingConfig, SweeperConfig, WarmTarget,
-    WarmerConfig,
+    AuthConfig, BaseConfig, CheckoutConfig, DlqReplayerConfig, KeyRotatorConfig, MailerConfig,
+    OpsConfig, OrderWorkerConfig, ProductsConfig, ProjectorConfig, SellingConfig, SweeperConfig,
+    WarmTarget, WarmerConfig,
 };
 pub use given::{GivenSecret, GivenSecrets};
 pub use media::MediaConfig;
@@ -114,6 +114,7 @@ pub const FUNCTIONS: &[Checked] = &[
     Checked::of::<OrderWorkerConfig>(),
     Checked::of::<MailerConfig>(),
     Checked::of::<ProjectorConfig>(),
+    Checked::of::<DlqReplayerConfig>(),
     Checked::of::<SweeperConfig>(),
     Checked::of::<KeyRotatorConfig>(),
     Checked::of::<WarmerConfig>(),

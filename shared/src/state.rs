@@ -16,7 +16,8 @@ use aws_config::{BehaviorVersion, SdkConfig};
 
 pub use bases::{Base, Edge, Selling, Shelf};
 pub use functions::{
-    Auth, Checkout, KeyRotator, Mailer, Ops, OrderWorker, Products, Projector, Sweeper, Warmer,
+    Auth, Checkout, DlqReplayer, KeyRotator, Mailer, Ops, OrderWorker, Products, Projector,
+    Sweeper, Warmer,
 };
 
 use crate::config::Config;

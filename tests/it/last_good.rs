@@ -292,7 +292,7 @@ async fn every_sample_event_is_handled_and_poison_is_set_aside() {
         let sample = crate::tidy::read(&format!("events/projector-{name}.json"));
         let batch = serde_json::from_str(&sample).unwrap();
         let handle = |events| projector::handle(state.clone(), Arc::default(), events);
-        let response = handle_together(&state.queues, batch, handle).await;
+        let response = handle_together(&state, batch, handle).await;
         assert!(response.batch_item_failures.is_empty(), "{name}");
     }
     assert!(state.last_good.rates("DE").await.unwrap().is_some());

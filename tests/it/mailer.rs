@@ -15,7 +15,7 @@ fn sample(name: &str) -> SqsEvent {
 /// The ids of the messages that go back.
 async fn failures(state: &AppState<Mailer>, batch: SqsEvent) -> Vec<String> {
     let handle = |envelope, event| mailer::handle(state.clone(), envelope, event);
-    let response = handle_batch(&state.queues, batch, handle).await;
+    let response = handle_batch(state, batch, handle).await;
     let failures = response.batch_item_failures.into_iter();
     failures.map(|failure| failure.item_identifier).collect()
 }

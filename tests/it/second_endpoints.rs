@@ -110,7 +110,7 @@ impl Registered {
         assert_eq!(messages.len(), 1);
         let handle = |envelope, event| mailer::handle(mailer.clone(), envelope, event);
         let batch = self.queue.batch(&messages);
-        let response = handle_batch(&mailer.queues, batch, handle).await;
+        let response = handle_batch(mailer, batch, handle).await;
         response.batch_item_failures.len()
     }
 
@@ -168,7 +168,7 @@ async fn mail_waits_a_little_while_no_provider_answers_and_is_sent_once_by_ses_w
     assert!(started.elapsed() < Duration::from_secs(20));
     assert_eq!(batch.records[0].attributes["ApproximateReceiveCount"], "2");
     for _ in 0..2 {
-        let response = handle_batch(&mailer.queues, batch.clone(), handle).await;
+        let response = handle_batch(&mailer, batch.clone(), handle).await;
         assert!(response.batch_item_failures.is_empty());
     }
     assert_eq!(
@@ -199,7 +199,7 @@ async fn mail_that_is_being_sent_is_not_sent_by_another() {
     let batch = somebody.queue.batch(&somebody.queue.take().await);
     let deliver = async |mailer: &AppState<Mailer>| {
         let handle = |envelope, event| mailer::handle(mailer.clone(), envelope, event);
-        let response = handle_batch(&mailer.queues, batch.clone(), handle).await;
+        let response = handle_batch(mailer, batch.clone(), handle).await;
         response.batch_item_failures.len()
     };
     let second = async {
@@ -223,7 +223,7 @@ async fn poison_is_among_the_dead_letters_at_once_with_its_reason() {
     queue.send("not an event").await;
     let batch = queue.batch(&queue.take().await);
     let handle = |envelope, event| mailer::handle(mailer.clone(), envelope, event);
-    let response = handle_batch(&mailer.queues, batch, handle).await;
+    let response = handle_batch(&mailer, batch, handle).await;
     assert!(response.batch_item_failures.is_empty());
     let dead = queue.take_dead_letters().await;
     assert_eq!(dead[0].body.as_deref(), Some("not an event"));
@@ -231,5 +231,8 @@ async fn poison_is_among_the_dead_letters_at_once_with_its_reason() {
     let attribute = |name: &str| attributes[name].string_value.clone().unwrap();
     assert_eq!(attribute("error_class"), "unknown_event");
     assert!(attribute("error").contains("not an event envelope"));
-    assert!(attribute("first_failed_at").ends_with('Z'));
+    for at in ["first_failed_at", "failed_at"] {
+        assert!(attribute(at).ends_with('Z'), "{at}");
+    }
+    assert_eq!(attribute("attempts"), "1");
 }

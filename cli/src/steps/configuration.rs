@@ -133,7 +133,8 @@ mod tests {
         ]));
         let (_, faults) = check(&template(), "prod", &given);
         let http = "auth, products, checkout, ops";
-        let database = "auth, products, checkout, ops, order-worker, mailer, projector, sweeper";
+        let database =
+            "auth, products, checkout, ops, order-worker, mailer, projector, dlq-replayer, sweeper";
         let all = format!("{database}, warmer, key-rotator");
         let database = format!("{database}, key-rotator");
         let mut expected = vec![

@@ -280,6 +280,18 @@ impl Config for SweeperConfig {
     }
 }
 
+/// Keeps dead letters, and replays them.
+#[derive(Debug, Clone)]
+pub struct DlqReplayerConfig(pub BaseConfig);
+
+impl Config for DlqReplayerConfig {
+    const FUNCTION: &'static str = "dlq-replayer";
+
+    fn read(reader: &mut Reader) -> Self {
+        Self(BaseConfig::read(reader, &Queue::ALL))
+    }
+}
+
 /// Changes keys and logins.
 #[derive(Debug, Clone)]
 pub struct KeyRotatorConfig {

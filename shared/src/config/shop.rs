@@ -139,6 +139,13 @@ impl QueueUrls {
         found.map(|(_, url)| url.as_str())
     }
 
+    /// The queue of that name, if the function was told of it.
+    pub fn named(&self, name: &str) -> Option<Queue> {
+        let mut urls = self.0.iter();
+        let found = urls.find(|(_, url)| url.rsplit('/').next() == Some(name));
+        found.map(|(queue, _)| *queue)
+    }
+
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(_, url)| url.as_str())

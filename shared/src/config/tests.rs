@@ -104,7 +104,7 @@ fn each_function_needs_what_it_uses_and_no_more() {
         "MEDIA_BUCKET",
         orders,
     ];
-    let needs: [(&str, &[&[&str]]); 10] = [
+    let needs: [(&str, &[&[&str]]); 11] = [
         ("auth", &[BASE, HTTP, &[mail]]),
         (
             "products",
@@ -118,6 +118,7 @@ fn each_function_needs_what_it_uses_and_no_more() {
         ("order-worker", &[BASE, ORDERS, &[orders, mail]]),
         ("mailer", &[BASE, &["MAIL_FROM", "SHOP_URL", mail]]),
         ("projector", &[BASE, &["CATALOGUE_BUCKET", catalogue]]),
+        ("dlq-replayer", &[BASE, &[orders, mail, catalogue]]),
         ("sweeper", &[BASE, ORDERS, &[orders, mail, catalogue]]),
         ("warmer", &[&["STAGE", "WARM_TARGETS"]]),
         ("key-rotator", &[BASE]),

@@ -19,6 +19,9 @@ pub enum Queue {
 }
 
 impl Queue {
+    /// Every queue there is.
+    pub const ALL: [Self; 3] = [Self::Orders, Self::Mail, Self::Catalogue];
+
     /// The last part of the queue's name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -30,9 +33,7 @@ impl Queue {
 
     /// The queue of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Orders, Self::Mail, Self::Catalogue]
-            .into_iter()
-            .find(|queue| queue.name() == name)
+        Self::ALL.into_iter().find(|queue| queue.name() == name)
     }
 }
 

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use super::events::Queue;
 use super::idempotency::IdempotencyKey;
 
 /// A new id, ordered by the time it was made.
@@ -14,6 +15,16 @@ pub fn new_id() -> Uuid {
 /// that may place the same order gives it the same id.
 pub fn order_id(customer: Uuid, key: &IdempotencyKey) -> Uuid {
     derived("order", customer, key.as_str())
+}
+
+/// A dead letter's id, made from its queue and what it says, because SQS gives a message a new
+/// id each time it is sent: however often the same one dies, it is one dead letter.
+pub fn dead_letter_id(queue: Queue, body: &str) -> Uuid {
+    derived(
+        &format!("dead letter of {}", queue.name()),
+        Uuid::nil(),
+        body,
+    )
 }
 
 /// An id made from a parent's id and a name, for things of which there may be
@@ -42,5 +53,13 @@ mod tests {
         assert_ne!(order_id(alice, &key("a")), order_id(bob, &key("a")));
         assert_ne!(order_id(alice, &key("a")), order_id(alice, &key("b")));
         assert_eq!(order_id(alice, &key("a")).get_version_num(), 8);
+    }
+
+    #[test]
+    fn dead_letter_is_known_by_its_queue_and_what_it_says() {
+        let id = dead_letter_id(Queue::Orders, "one");
+        assert_eq!(id, dead_letter_id(Queue::Orders, "one"));
+        assert_ne!(id, dead_letter_id(Queue::Mail, "one"));
+        assert_ne!(id, dead_letter_id(Queue::Orders, "other"));
     }
 }

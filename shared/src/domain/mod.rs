@@ -5,6 +5,7 @@ pub mod accounts;
 pub mod address;
 pub mod cart;
 pub mod catalogue;
+pub mod dead_letters;
 pub mod events;
 pub mod flags;
 pub mod idempotency;

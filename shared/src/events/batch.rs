@@ -10,19 +10,19 @@ use serde_json::Value;
 
 use crate::context::{self, Context};
 use crate::domain::events::{Envelope, Event};
-use crate::providers::queues::Queues;
 use crate::resilience::policies::BATCH_TIMEOUT;
 use crate::resilience::{Deadline, SharedState};
 use crate::state::{AppState, Base};
 use crate::telemetry;
 
+use super::dead_letters;
 use super::failure::{Failure, dispose};
 
 /// Runs `handle` for every message, one after the other, and reports exactly
-/// those that failed. Each of these waits a while at `queues`, longer with every
-/// failure; one that can never succeed goes to the dead letters and is done with.
+/// those that failed. Each of these waits a while in its queue, longer with every
+/// failure; one that is given up goes to the dead letters and is done with.
 pub async fn handle_batch<F>(
-    queues: &Queues,
+    base: &Base,
     batch: SqsEvent,
     handle: impl Fn(Envelope, Event) -> F,
 ) -> SqsBatchResponse
@@ -33,7 +33,7 @@ where
     let deadline = Deadline::after(BATCH_TIMEOUT);
     for message in batch.records {
         let request_id = message.message_id.clone().unwrap_or_default();
-        let work = handle_message(queues, &message, &handle);
+        let work = handle_message(base, &message, &handle);
         if !context::scope(
             Context {
                 request_id: request_id.clone(),
@@ -57,7 +57,7 @@ pub(super) fn failed_item(message_id: String) -> BatchItemFailure {
 
 /// Whether the message is done with.
 async fn handle_message<F>(
-    queues: &Queues,
+    base: &Base,
     message: &SqsMessage,
     handle: &impl Fn(Envelope, Event) -> F,
 ) -> bool
@@ -76,22 +76,27 @@ where
         .catch_unwind()
         .await
         .unwrap_or(Err(Failure::Panicked));
-    conclude(queues, message, &event_type, &result, started.elapsed()).await
+    conclude(base, message, &event_type, result, started.elapsed()).await
 }
 
-/// Logs what became of a message, and disposes of one that failed. Whether it is done with.
+/// Logs what became of a message, confirms one that was replayed, and disposes of one that
+/// failed. Whether it is done with.
 pub(super) async fn conclude(
-    queues: &Queues,
+    base: &Base,
     message: &SqsMessage,
     event_type: &str,
-    result: &Result<(), Failure>,
+    result: Result<(), Failure>,
     duration: Duration,
 ) -> bool {
-    let outcome = match result {
+    let result = match result {
+        Ok(()) => dead_letters::confirm(base, message).await,
+        failed => failed,
+    };
+    let outcome = match &result {
         Ok(()) => "done",
         Err(failure) => {
             log_failure(message, failure);
-            match dispose(queues, message, failure).await {
+            match dispose(&base.queues, message, failure).await {
                 true => "rejected",
                 false => "again",
             }
@@ -106,7 +111,7 @@ pub(super) async fn conclude(
     outcome != "again"
 }
 
-fn log_failure(message: &SqsMessage, failure: &Failure) {
+pub(super) fn log_failure(message: &SqsMessage, failure: &Failure) {
     let message_id = message.message_id.as_deref().unwrap_or_default();
     tracing::warn!(
         messaging.message.id = message_id,
@@ -132,7 +137,7 @@ where
             let base = state.as_ref();
             base.breakers.refresh().await;
             let run = |envelope, event| handle(state.clone(), envelope, event);
-            Ok::<_, Error>(handle_batch(&base.queues, event.payload, run).await)
+            Ok::<_, Error>(handle_batch(base, event.payload, run).await)
         }
     }))
     .await

@@ -7,10 +7,15 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::clock;
+use crate::domain::dead_letters::ErrorClass;
 use crate::domain::events::UnknownEvent;
 use crate::providers::queues::{Queues, Received, Rejection};
-use crate::resilience::policies::{DEFECTIVE_RECEIVES_MAX, REDELIVERY_PAUSES};
+use crate::resilience::policies::{
+    DEFECTIVE_RECEIVES_MAX, REDELIVERY_PAUSES, TRANSIENT_RECEIVES_MAX,
+};
 use crate::telemetry;
+
+use super::dead_letters::replay_of;
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -23,7 +28,7 @@ pub enum Failure {
     /// It is not an event that this release knows. It never will be: set aside at once.
     #[error("the message cannot be understood")]
     Unknown(#[from] UnknownEvent),
-    /// It may work when it comes again, however often that takes.
+    /// It may work when it comes again. Left to the replayer after some hours.
     #[error("the message could not be processed now")]
     Again(#[source] Source),
     /// The fault is ours or in what is stored. Set aside after some tries.
@@ -46,27 +51,30 @@ impl Failure {
     }
 
     /// What it is called beside a dead letter.
-    const fn class(&self) -> &'static str {
+    const fn class(&self) -> ErrorClass {
         match self {
-            Self::Unknown(_) => "unknown_event",
-            Self::Again(_) => "transient",
-            Self::Defect(_) => "defect",
-            Self::Panicked => "panic",
+            Self::Unknown(_) => ErrorClass::UnknownEvent,
+            Self::Again(_) => ErrorClass::Transient,
+            Self::Defect(_) => ErrorClass::Defect,
+            Self::Panicked => ErrorClass::Panic,
         }
     }
 
-    /// Whether a message that was taken `receives` times is given up.
-    const fn gives_up(&self, receives: u32) -> bool {
+    /// How often a message is taken that fails like this, before it is given up.
+    const fn receives_max(&self) -> u32 {
         match self {
-            Self::Unknown(_) => true,
-            Self::Again(_) => false,
-            Self::Defect(_) | Self::Panicked => receives >= DEFECTIVE_RECEIVES_MAX,
+            Self::Unknown(_) => 1,
+            Self::Again(_) => TRANSIENT_RECEIVES_MAX,
+            Self::Defect(_) | Self::Panicked => DEFECTIVE_RECEIVES_MAX,
         }
     }
 }
 
-/// Sends a message that can never succeed to its dead letters with the reason, and
-/// says when any other is to be seen again. Whether the queue may forget it.
+/// Sends a message that is given up to its dead letters with the reason, and says when
+/// any other is to be seen again. Whether the queue may forget it.
+///
+/// A replayed one is given up at once, whatever the failure: the replayer has pauses of its own,
+/// and nobody else tries again.
 ///
 /// Neither is certain: a message that could not be moved or postponed comes back
 /// when its visibility ends.
@@ -77,11 +85,13 @@ pub(super) async fn dispose(queues: &Queues, message: &SqsMessage, failure: &Fai
         receipt_handle: message.receipt_handle.as_deref().unwrap_or_default(),
         body: message.body.as_deref().unwrap_or_default(),
     };
-    if failure.gives_up(receives) {
+    if receives >= failure.receives_max() || replay_of(message).is_some() {
         let rejection = Rejection {
             class: failure.class(),
             error: reason(failure),
+            attempts: receives,
             first_failed_at: first_failed_at(message),
+            failed_at: clock::now().format(&Rfc3339).unwrap_or_default(),
         };
         match queues.reject(received, &rejection).await {
             Ok(()) => return true,
@@ -107,9 +117,15 @@ fn pause(receives: u32) -> Duration {
     REDELIVERY_PAUSES.get(index).copied().unwrap_or(last)
 }
 
-/// The failure and its causes, cut at a length that an attribute can hold.
+/// The failure and its causes, cut at a length that an attribute can hold, and without
+/// characters that it cannot: a cause may quote what the message says.
 fn reason(failure: &Failure) -> String {
-    let mut reason = telemetry::chain(failure);
+    let carried = |c: char| !(c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'));
+    let chain = telemetry::chain(failure);
+    let mut reason: String = chain
+        .chars()
+        .map(|c| if carried(c) { c } else { ' ' })
+        .collect();
     while reason.len() > REASON_BYTES_MAX {
         reason.pop();
     }
@@ -139,11 +155,22 @@ mod tests {
     }
 
     #[test]
-    fn only_what_passes_by_itself_is_tried_for_ever() {
-        assert!(!Failure::again("away").gives_up(1_000));
-        assert!(!Failure::Panicked.gives_up(DEFECTIVE_RECEIVES_MAX - 1));
-        assert!(Failure::defect("broken").gives_up(DEFECTIVE_RECEIVES_MAX));
-        assert!(Failure::Unknown(UnknownEvent::Newer(2)).gives_up(1));
+    fn what_passes_by_itself_is_tried_longest() {
+        let unknown = Failure::Unknown(UnknownEvent::Newer(2));
+        let failures = [unknown, Failure::defect("broken"), Failure::again("away")];
+        let receives = failures.map(|failure| failure.receives_max());
+        assert_eq!(receives, [1, 5, 20]);
+    }
+
+    #[test]
+    fn reason_is_what_a_queue_can_carry() {
+        let long = "a\0b\u{ffff}\n".to_owned() + &"é".repeat(1_000);
+        let reason = reason(&Failure::defect(long));
+        assert!(
+            reason.starts_with("the message cannot be processed: a b  é"),
+            "{reason}"
+        );
+        assert!(reason.len() <= REASON_BYTES_MAX);
     }
 
     #[test]

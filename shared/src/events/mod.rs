@@ -1,6 +1,7 @@
 //! Triggers that are not HTTP: batches of messages, schedules, rotations and warm-ups.
 
 mod batch;
+mod dead_letters;
 mod failure;
 mod nudge;
 mod outbox;
@@ -9,6 +10,7 @@ mod together;
 mod warm_up;
 
 pub use batch::{handle_batch, serve_batches, serve_schedule};
+pub use dead_letters::{DeadLetter, keep_batch, serve_dead_letters};
 pub use failure::Failure;
 pub use nudge::{nudge, nudge_all};
 pub use outbox::{publish, sweep};

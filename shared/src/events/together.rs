@@ -14,7 +14,6 @@ use super::failure::Failure;
 use crate::clock;
 use crate::context::{self, Context};
 use crate::domain::events::{Envelope, Event, UnknownEvent};
-use crate::providers::queues::Queues;
 use crate::resilience::policies::BATCH_TIMEOUT;
 use crate::resilience::{Deadline, SharedState};
 use crate::state::{AppState, Base};
@@ -30,9 +29,9 @@ pub struct Sent {
 
 /// Runs `handle` for all events of a batch, and reports exactly those that
 /// failed. It answers one result per event, in their order. Those that failed
-/// wait at `queues`, as in [`super::handle_batch`].
+/// wait in their queue, as in [`super::handle_batch`].
 pub async fn handle_together<F>(
-    queues: &Queues,
+    base: &Base,
     batch: SqsEvent,
     handle: impl Fn(Vec<Sent>) -> F,
 ) -> SqsBatchResponse
@@ -57,7 +56,7 @@ where
             Ok(_) => results.next().unwrap_or(Err(Failure::Panicked)),
             Err(unknown) => Err(unknown.into()),
         };
-        if !conclude(queues, message, event_type, &result, started.elapsed()).await {
+        if !conclude(base, message, event_type, result, started.elapsed()).await {
             let failed = failed_item(id_of(message));
             response.batch_item_failures.push(failed);
         }
@@ -126,7 +125,7 @@ where
             let base = state.as_ref();
             base.breakers.refresh().await;
             let run = |events| handle(state.clone(), events);
-            Ok::<_, Error>(handle_together(&base.queues, event.payload, run).await)
+            Ok::<_, Error>(handle_together(base, event.payload, run).await)
         }
     }))
     .await
@@ -138,7 +137,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::config::QueueUrls;
+    use crate::config::{Config, ProjectorConfig};
+    use crate::state::Projector;
 
     fn batch(products: &[u128]) -> SqsEvent {
         let record = |n: &u128| {
@@ -157,12 +157,13 @@ mod tests {
         serde_json::from_value(json!({"Records": records})).unwrap()
     }
 
-    /// The messages come from none of them, so nothing is sent.
-    fn no_queues() -> Queues {
+    /// Nothing is there, and no message comes from one of its queues, so nothing is sent.
+    fn nothing() -> AppState<Projector> {
         let aws = aws_config::SdkConfig::builder()
             .behavior_version(aws_config::BehaviorVersion::latest())
             .build();
-        Queues::new(&aws, QueueUrls::default())
+        let config = ProjectorConfig::parse(crate::config::tests::complete()).unwrap();
+        AppState::assemble(config, &aws)
     }
 
     fn number(event: &Event) -> u128 {
@@ -180,7 +181,7 @@ mod tests {
         let run = |events: Vec<Sent>| async move {
             events.iter().map(|sent| handle(&sent.event)).collect()
         };
-        let response = handle_together(&no_queues(), batch(products), run).await;
+        let response = handle_together(&nothing(), batch(products), run).await;
         let failures = response.batch_item_failures.into_iter();
         failures.map(|failure| failure.item_identifier).collect()
     }

@@ -5,11 +5,32 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
+use uuid::Uuid;
 
 use super::AwsError;
 use crate::config::QueueUrls;
+use crate::domain::dead_letters::ErrorClass;
 use crate::domain::events::{Envelope, Queue};
 use crate::resilience::{CallError, Intent, call};
+
+/// What is written beside a message, by name.
+pub mod attributes {
+    /// What kind of failure it died of.
+    pub const ERROR_CLASS: &str = "error_class";
+    /// The failure and its causes.
+    pub const ERROR: &str = "error";
+    /// How often it was taken.
+    pub const ATTEMPTS: &str = "attempts";
+    /// When it was first taken, RFC 3339.
+    pub const FIRST_FAILED_AT: &str = "first_failed_at";
+    /// When it was given up, RFC 3339.
+    pub const FAILED_AT: &str = "failed_at";
+    /// Which dead letter was sent again with it.
+    pub const REPLAY_OF: &str = "replay_of";
+}
+
+/// Every queue's dead letters have its name and this ending.
+const DEAD_LETTERS: &str = "-dlq";
 
 /// Sends events.
 #[derive(Clone)]
@@ -33,11 +54,15 @@ pub struct Received<'a> {
 #[derive(Debug, Clone)]
 pub struct Rejection {
     /// What kind of failure it was.
-    pub class: &'static str,
+    pub class: ErrorClass,
     /// The failure and its causes, at most some hundred characters.
     pub error: String,
+    /// How often the message was taken.
+    pub attempts: u32,
     /// RFC 3339.
     pub first_failed_at: String,
+    /// RFC 3339.
+    pub failed_at: String,
 }
 
 impl Queues {
@@ -75,10 +100,7 @@ impl Queues {
         queue: Queue,
         envelope: &Envelope,
     ) -> Result<(), CallError<AwsError>> {
-        let url = self.urls.get(queue).ok_or(CallError::NotStarted {
-            dependency: "sqs",
-            reason: "the function was not told of that queue",
-        })?;
+        let url = self.url(queue)?;
         let body = serde_json::json!(envelope).to_string();
         call(intent, || async {
             let sent = self
@@ -91,6 +113,36 @@ impl Queues {
             sent.map(drop).map_err(AwsError::from)
         })
         .await
+    }
+
+    /// Sends what a dead letter says once more. A repeat is harmless, as of an event.
+    ///
+    /// # Errors
+    /// As [`Queues::send`].
+    pub async fn replay(
+        &self,
+        queue: Queue,
+        dead_letter: Uuid,
+        body: &str,
+    ) -> Result<(), CallError<AwsError>> {
+        let url = self.url(queue)?;
+        let dead_letter = dead_letter.to_string();
+        call(Intent::QueueSend, || async {
+            let send = self
+                .client
+                .send_message()
+                .queue_url(url)
+                .message_body(body)
+                .message_attributes(attributes::REPLAY_OF, text(&dead_letter)?);
+            send.send().await.map(drop).map_err(AwsError::from)
+        })
+        .await
+    }
+
+    /// The queue whose dead letters come from the queue with this ARN.
+    pub fn of_dead_letters(&self, arn: &str) -> Option<Queue> {
+        let name = arn.rsplit(':').next()?;
+        self.urls.named(name.strip_suffix(DEAD_LETTERS)?)
     }
 
     /// Lets a message be seen again after `pause`.
@@ -125,20 +177,32 @@ impl Queues {
         received: Received<'_>,
         rejection: &Rejection,
     ) -> Result<(), CallError<AwsError>> {
-        // Every queue's dead letters have its name and this ending.
-        let url = format!("{}-dlq", self.source(received)?);
+        let url = format!("{}{DEAD_LETTERS}", self.source(received)?);
+        let attempts = rejection.attempts.to_string();
         call(Intent::QueueSend, || async {
             let send = self
                 .client
                 .send_message()
                 .queue_url(&url)
                 .message_body(received.body)
-                .message_attributes("error_class", text(rejection.class)?)
-                .message_attributes("error", text(&rejection.error)?)
-                .message_attributes("first_failed_at", text(&rejection.first_failed_at)?);
+                .message_attributes(attributes::ERROR_CLASS, text(rejection.class.name())?)
+                .message_attributes(attributes::ERROR, text(&rejection.error)?)
+                .message_attributes(attributes::ATTEMPTS, text(&attempts)?)
+                .message_attributes(
+                    attributes::FIRST_FAILED_AT,
+                    text(&rejection.first_failed_at)?,
+                )
+                .message_attributes(attributes::FAILED_AT, text(&rejection.failed_at)?);
             send.send().await.map(drop).map_err(AwsError::from)
         })
         .await
+    }
+
+    fn url(&self, queue: Queue) -> Result<&str, CallError<AwsError>> {
+        self.urls.get(queue).ok_or(CallError::NotStarted {
+            dependency: "sqs",
+            reason: "the function was not told of that queue",
+        })
     }
 
     /// The address of the queue that a message came from.

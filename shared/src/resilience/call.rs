@@ -1,6 +1,7 @@
 //! The one way to call something outside. From the outside in: the deadline in
 //! force, the bulkhead, retries within their budget, the breaker, one attempt's timeout.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use rand::Rng;
@@ -240,13 +241,22 @@ fn percent(span: Duration, percent: u32) -> Duration {
     span * percent / 100
 }
 
-/// Full jitter, as in "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015).
 fn backoff(policy: &Policy, tried: u32) -> Duration {
-    let ceiling = policy
-        .backoff_base_ms
-        .saturating_mul(1 << tried.min(16))
-        .min(policy.backoff_cap_ms);
-    Duration::from_millis(rand::rng().random_range(0..=ceiling).into())
+    let base = Duration::from_millis(policy.backoff_base_ms.into());
+    full_jitter(
+        base..=Duration::from_millis(policy.backoff_cap_ms.into()),
+        tried,
+    )
+}
+
+/// A random pause, at most the beginning of `ceilings` before the first repeat, twice as much
+/// before each further one, and never more than their end. Full jitter, as in "Exponential
+/// Backoff And Jitter" (AWS Architecture Blog, 2015).
+pub fn full_jitter(ceilings: RangeInclusive<Duration>, tried: u32) -> Duration {
+    let ceiling = ceilings.start().saturating_mul(1 << tried.min(16));
+    let ceiling = ceiling.min(*ceilings.end());
+    let ceiling = u64::try_from(ceiling.as_millis()).unwrap_or(u64::MAX);
+    Duration::from_millis(rand::rng().random_range(0..=ceiling))
 }
 
 #[cfg(test)]

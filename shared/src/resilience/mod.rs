@@ -10,7 +10,7 @@ pub mod policies;
 pub use crate::context::Deadline;
 pub use breaker::{BreakerState, Forced, Shared};
 pub use breakers::{Election, SharedState, breaker, share_breakers};
-pub use call::{CallError, Class, Classify, call, probe};
+pub use call::{CallError, Class, Classify, call, full_jitter, probe};
 pub use failover::{Targets, failover};
 pub use policies::{Dependency, Intent, Policy};
 

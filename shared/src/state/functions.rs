@@ -5,8 +5,8 @@ use aws_config::SdkConfig;
 use super::Parts;
 use super::bases::{Base, Edge, Selling, Shelf, stands_on};
 use crate::config::{
-    AuthConfig, CheckoutConfig, KeyRotatorConfig, MailerConfig, OpsConfig, OrderWorkerConfig,
-    ProductsConfig, ProjectorConfig, SweeperConfig, WarmerConfig,
+    AuthConfig, CheckoutConfig, DlqReplayerConfig, KeyRotatorConfig, MailerConfig, OpsConfig,
+    OrderWorkerConfig, ProductsConfig, ProjectorConfig, SweeperConfig, WarmerConfig,
 };
 use crate::http::ReadCache;
 use crate::providers::functions::Functions;
@@ -167,6 +167,21 @@ impl Parts for Projector {
     }
 }
 
+/// `dlq-replayer`.
+pub struct DlqReplayer {
+    base: Base,
+}
+
+impl Parts for DlqReplayer {
+    type Config = DlqReplayerConfig;
+
+    fn assemble(DlqReplayerConfig(config): DlqReplayerConfig, aws: &SdkConfig) -> Self {
+        Self {
+            base: Base::new(config, aws),
+        }
+    }
+}
+
 /// `sweeper`.
 pub struct Sweeper {
     selling: Selling,
@@ -230,6 +245,7 @@ stands_on!(
     OrderWorker on selling: Selling,
     Mailer on base: Base,
     Projector on shelf: Shelf,
+    DlqReplayer on base: Base,
     Sweeper on selling: Selling,
     KeyRotator on base: Base,
 );
@@ -256,4 +272,4 @@ macro_rules! with_queue {
         }
     )+};
 }
-with_queue!(OrderWorker, Mailer, Projector);
+with_queue!(OrderWorker, Mailer, Projector, DlqReplayer);

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod audit;
 pub mod categories;
 pub mod database;
+pub mod dead_letters;
 pub mod erasure;
 mod errors;
 pub mod fulfilments;

@@ -81,6 +81,45 @@ pub const REDELIVERY_PAUSES: [Duration; 5] = [
 /// How often a message is taken that fails for a reason of our own making.
 pub const DEFECTIVE_RECEIVES_MAX: u32 = 5;
 
+/// How often one is taken that fails for a reason that passes: four hours with these pauses.
+/// What lasts longer is left to the replayer. Less than the `maxReceiveCount` of every queue,
+/// so that the consumer is the one who gives up, and says why.
+pub const TRANSIENT_RECEIVES_MAX: u32 = 20;
+
+/// The longest pause before a dead letter is replayed for the first time by itself; twice as
+/// long before each further time.
+pub const REPLAY_BACKOFF: Duration = Duration::from_secs(2 * 60);
+
+/// The longest of these pauses.
+pub const REPLAY_BACKOFF_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often a dead letter is replayed by itself, over about two days, before somebody must
+/// look at it.
+pub const REPLAYS_MAX: i32 = 12;
+
+/// Between two replays, so that however many there are, consumers are free for what is new.
+pub const REPLAY_PACE: Duration = Duration::from_millis(100);
+
+/// After nothing was due, the replayer looks again so much later for what had to wait for an
+/// earlier event of its aggregate.
+pub const REPLAY_IDLE: Duration = Duration::from_secs(1);
+
+/// What a run of the replayer leaves at its end: a send and a transaction.
+pub const REPLAY_RESERVE: Duration = Duration::from_millis(
+    (worst_case_ms(Intent::DatabaseConnect)
+        + 2 * worst_case_ms(Intent::DatabaseWrite)
+        + worst_case_ms(Intent::QueueSend)) as u64,
+);
+
+/// After so long without a word from its consumer, a replayed dead letter is sent again.
+/// Longer than a message stays unseen whose consumer was killed.
+pub const REPLAY_ANSWER_TIMEOUT: Duration = Duration::from_secs(30 * 60);
+
+/// How long a dead letter that is done with is kept, for whoever asks.
+pub const DEAD_LETTERS_KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+const _: () = assert!(REPLAY_RESERVE.as_millis() < BATCH_TIMEOUT.as_millis() / 2);
+
 /// How long stock is held for a payment that the customer must still authenticate.
 pub const RESERVATION_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 

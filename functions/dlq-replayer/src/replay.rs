@@ -1,0 +1,125 @@
+//! Sends dead letters again: paced, in the order of their aggregate's events, and resumed by the
+//! next run wherever this one is cut off, because all that is known of it is in the database.
+
+use shared::context;
+use shared::domain::dead_letters::ErrorClass;
+use shared::domain::events::Queue;
+use shared::resilience::Class;
+use shared::resilience::policies::{
+    REPLAY_ANSWER_TIMEOUT, REPLAY_IDLE, REPLAY_PACE, REPLAY_RESERVE, REPLAYS_MAX,
+};
+use shared::store::dead_letters::{self, Due};
+use shared::store::{StoreError, database};
+use shared::telemetry;
+use uuid::Uuid;
+
+use crate::AppState;
+
+/// How many are looked for at once.
+const PER_LOOK: i64 = 50;
+
+/// Looks in a row that find nothing, after which a run ends.
+const IDLE_LOOKS_MAX: u32 = 3;
+
+/// Sends what is due, one after the other, until nothing is or the time of the run is up; how
+/// many it sent.
+///
+/// # Errors
+/// The database is away.
+pub async fn replay(state: &AppState) -> Result<usize, StoreError> {
+    let (mut sent, mut idle) = (0, 0);
+    while has_time() && idle < IDLE_LOOKS_MAX {
+        let due = look(state).await?;
+        if due.is_empty() {
+            if sent == 0 {
+                break;
+            }
+            // Its consumer may be about to answer, and what comes after it waits for that.
+            idle += 1;
+            tokio::time::sleep(REPLAY_IDLE).await;
+            continue;
+        }
+        idle = 0;
+        for id in due {
+            if !has_time() {
+                break;
+            }
+            match send_again(state, id).await? {
+                Outcome::Sent => sent += 1,
+                Outcome::NotDue | Outcome::Parked => {}
+                Outcome::QueueAway => return Ok(sent),
+            }
+            tokio::time::sleep(REPLAY_PACE).await;
+        }
+    }
+    Ok(sent)
+}
+
+fn has_time() -> bool {
+    context::deadline().remaining() > REPLAY_RESERVE
+}
+
+async fn look(state: &AppState) -> Result<Vec<Uuid>, StoreError> {
+    let mut tx = state.database.begin().await?;
+    let due = database::statement(dead_letters::due(&mut tx, PER_LOOK)).await?;
+    database::commit(tx).await?;
+    Ok(due)
+}
+
+/// What became of one that was due.
+enum Outcome {
+    Sent,
+    NotDue,
+    Parked,
+    QueueAway,
+}
+
+/// Sends one again, and notes it in the transaction that claims it. Killed between the two, the
+/// next run sends it once more, which has no second effect.
+async fn send_again(state: &AppState, id: Uuid) -> Result<Outcome, StoreError> {
+    let mut tx = state.database.begin().await?;
+    let Some(due) = database::statement(dead_letters::claim(&mut tx, id)).await? else {
+        return Ok(Outcome::NotDue);
+    };
+    let (outcome, given_up) = send(state, id, &due).await;
+    match (&outcome, given_up) {
+        (_, Some((class, error))) => {
+            let park = dead_letters::park(&mut tx, id, (class, error.as_str()));
+            database::statement(park).await?;
+        }
+        (Outcome::Sent, None) => {
+            let noted = dead_letters::await_answer(&mut tx, id, REPLAY_ANSWER_TIMEOUT);
+            database::statement(noted).await?;
+        }
+        _ => {}
+    }
+    database::commit(tx).await?;
+    Ok(outcome)
+}
+
+/// Why one is not sent again.
+type GivenUp = Option<(ErrorClass, String)>;
+
+async fn send(state: &AppState, id: Uuid, due: &Due) -> (Outcome, GivenUp) {
+    if due.replays >= REPLAYS_MAX {
+        let error = "no replay was ever answered".to_owned();
+        return (Outcome::Parked, Some((ErrorClass::NoAnswer, error)));
+    }
+    let Some(queue) = Queue::from_name(&due.queue) else {
+        let error = format!("there is no queue {} in this release", due.queue);
+        return (Outcome::Parked, Some((ErrorClass::Refused, error)));
+    };
+    let body = String::from_utf8_lossy(&due.body);
+    match state.queues.replay(queue, id, &body).await {
+        Ok(()) => (Outcome::Sent, None),
+        Err(error) if error.class() == Class::Transient => {
+            tracing::warn!(error = telemetry::chain(&error), "the queues are away");
+            (Outcome::QueueAway, None)
+        }
+        Err(error) => {
+            let error = telemetry::chain(&error);
+            tracing::warn!(dead_letter.id = %id, error, "a dead letter is refused");
+            (Outcome::Parked, Some((ErrorClass::Refused, error)))
+        }
+    }
+}
