@@ -1,9 +1,10 @@
-//! The routes of `ops`: health, kill switches, breakers, the contract, the page that
-//! shows it, and whatever no other function takes, which is a 404.
+//! The routes of `ops`: health, kill switches, breakers, dead letters, the contract, the page
+//! that shows it, and whatever no other function takes, which is a 404.
 #![recursion_limit = "256"]
 
 mod breakers;
 mod checks;
+mod dead_letters;
 mod documents;
 mod flags;
 mod health;
@@ -32,6 +33,12 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(flags::get_flag, flags::put_flag))
         .routes(routes!(breakers::get_breakers))
         .routes(routes!(breakers::put_breaker))
+        .routes(routes!(dead_letters::get_dead_letters))
+        .routes(routes!(dead_letters::get_dead_letter_counts))
+        .routes(routes!(dead_letters::post_dead_letters_replay))
+        .routes(routes!(dead_letters::get_dead_letter))
+        .routes(routes!(dead_letters::post_dead_letter_replay))
+        .routes(routes!(dead_letters::post_dead_letter_discard))
         .routes(routes!(documents::get_openapi));
     OpenApiRouter::new()
         .nest(BASE_PATH, under_base_path)

@@ -23,12 +23,23 @@ struct Asked {
     rates: bool,
 }
 
-/// Which of these failed.
+/// Which of these failed, and why.
 #[derive(Debug, Default)]
 struct Failed {
     products: BTreeSet<Uuid>,
-    categories: bool,
-    rates: bool,
+    /// Why all of the products failed, if it was together.
+    together: Option<String>,
+    categories: Option<String>,
+    rates: Option<String>,
+}
+
+impl Failed {
+    /// Why a product failed; nothing when it did not.
+    fn product(&self, id: Uuid) -> Option<&str> {
+        // Its own reason is in the log.
+        let why = self.together.as_deref().unwrap_or("the product failed");
+        self.products.contains(&id).then_some(why)
+    }
 }
 
 /// Handles a batch of events: each list and each product once, however often
@@ -41,17 +52,18 @@ pub async fn handle(
 ) -> Vec<Result<(), Failure>> {
     let failed = project(&state, &recent, asked(&events)).await;
     let result = |sent: &Sent| {
-        let again = match &sent.event {
-            Event::ProductChanged { product_id } => failed.products.contains(product_id),
-            Event::CategoriesChanged => failed.categories,
-            Event::RatesChanged => failed.rates,
+        let why = match &sent.event {
+            Event::ProductChanged { product_id } => failed.product(*product_id),
+            Event::CategoriesChanged => failed.categories.as_deref(),
+            Event::RatesChanged => failed.rates.as_deref(),
             // Sent to other queues.
-            _ => return Err(Failure::again("the event is not for this queue")),
+            _ => return Err(Failure::defect("the event is not for this queue")),
         };
-        if again {
-            Err(Failure::again("the catalogue was not brought"))
-        } else {
-            Ok(())
+        match why {
+            Some(why) => Err(Failure::again(format!(
+                "the catalogue was not brought: {why}"
+            ))),
+            None => Ok(()),
         }
     };
     events.iter().map(result).collect()
@@ -77,17 +89,17 @@ async fn project(state: &AppState, recent: &Recent, asked: Asked) -> Failed {
     let mut failed = Failed::default();
     if asked.rates {
         let rates = project_catalogue::rates(state).await;
-        failed.rates = is_failure("rates", rates);
+        failed.rates = reason("rates", rates);
     }
     if asked.categories {
         let categories = project_catalogue::categories(state).await;
-        failed.categories = is_failure("categories", categories);
+        failed.categories = reason("categories", categories);
     }
     if !asked.products.is_empty() {
         match project_catalogue::products(state, recent, &asked.products).await {
             Ok(products) => failed.products = products,
             Err(error) => {
-                is_failure::<()>("lists", Err(error));
+                failed.together = reason::<()>("lists", Err(error));
                 failed.products = asked.products.into_keys().collect();
             }
         }
@@ -95,9 +107,9 @@ async fn project(state: &AppState, recent: &Recent, asked: Asked) -> Failed {
     failed
 }
 
-fn is_failure<T>(what: &'static str, result: Result<T, ProjectError>) -> bool {
-    let Err(error) = result else { return false };
-    let error = shared::telemetry::chain(&error);
+/// Why it failed, which is logged as well.
+fn reason<T>(what: &'static str, result: Result<T, ProjectError>) -> Option<String> {
+    let error = shared::telemetry::chain(&result.err()?);
     tracing::warn!(what, error, "the catalogue was not brought");
-    true
+    Some(error)
 }
