@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod db;
+pub(crate) mod dlq;
 pub(crate) mod down;
 pub(crate) mod drill;
 pub(crate) mod fault;
