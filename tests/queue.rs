@@ -2,7 +2,7 @@
 
 use crate::Stack;
 use aws_config::{BehaviorVersion, Region};
-use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
+use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage, SqsMessageAttribute};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::Credentials;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
@@ -88,25 +88,38 @@ impl TestQueue {
 
     /// The messages as their function would be given them.
     pub fn batch(&self, messages: &[Message]) -> SqsEvent {
-        let mut batch = SqsEvent::default();
-        batch.records = messages
-            .iter()
-            .map(|message| self.record(message))
-            .collect();
-        batch
+        batch_of(&self.name, messages)
     }
 
-    fn record(&self, message: &Message) -> SqsMessage {
+    /// The dead letters as the replayer would be given them.
+    pub fn dead_batch(&self, messages: &[Message]) -> SqsEvent {
+        batch_of(&format!("{}-dlq", self.name), messages)
+    }
+}
+
+fn batch_of(queue: &str, messages: &[Message]) -> SqsEvent {
+    let record = |message: &Message| {
         let mut record = SqsMessage::default();
         record.message_id = message.message_id.clone();
         record.receipt_handle = message.receipt_handle.clone();
         record.body = message.body.clone();
-        let arn = format!("arn:aws:sqs:{}:{}:{}", aws::REGION, aws::ACCOUNT, self.name);
+        let arn = format!("arn:aws:sqs:{}:{}:{queue}", aws::REGION, aws::ACCOUNT);
         record.event_source_arn = Some(arn);
         let attributes = message.attributes.iter().flatten();
         record.attributes = attributes
             .map(|(name, value)| (name.as_str().to_owned(), value.clone()))
             .collect();
+        let attributes = message.message_attributes.iter().flatten();
+        record.message_attributes = attributes
+            .map(|(name, value)| {
+                let mut attribute = SqsMessageAttribute::default();
+                attribute.string_value = value.string_value.clone();
+                (name.clone(), attribute)
+            })
+            .collect();
         record
-    }
+    };
+    let mut batch = SqsEvent::default();
+    batch.records = messages.iter().map(record).collect();
+    batch
 }

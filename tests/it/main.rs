@@ -12,6 +12,7 @@ mod aftermath;
 mod alone;
 mod auth;
 mod buying;
+mod dead_letters;
 mod docs_page;
 mod faults;
 mod flags;
