@@ -37,7 +37,7 @@ async fn far(shop: &Shop, replay: &str, status: &str) -> i64 {
 
 /// Has the replayer run now, beside its schedule.
 async fn tick() {
-    const PATIENCE: Duration = Duration::from_secs(60);
+    const PATIENCE: Duration = Duration::from_secs(5);
     let path = format!("/2015-03-31/functions/holdfast-{STAGE}-dlq-replayer/invocations");
     let event = crate::tidy::read("events/dlq-replayer-tick.json");
     let request = Stack::running().aws("lambda", Method::POST, &path);
