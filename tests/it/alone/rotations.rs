@@ -17,7 +17,7 @@ use tests::{Account, Fault, Stack, TestSecrets};
 use super::nodes::Nodes;
 use crate::faults::in_the_end;
 
-const DATABASE_FUNCTIONS: [&str; 9] = [
+const DATABASE_FUNCTIONS: [&str; 10] = [
     "auth",
     "products",
     "checkout",
@@ -25,6 +25,7 @@ const DATABASE_FUNCTIONS: [&str; 9] = [
     "order-worker",
     "mailer",
     "projector",
+    "dlq-replayer",
     "sweeper",
     "key-rotator",
 ];
