@@ -1,7 +1,8 @@
-//! The routes of `ops`: health, kill switches, breakers, the contract, the page that
-//! shows it, and whatever no other function takes, which is a 404.
+//! The routes of `ops`: health, kill switches, breakers, the shop's figures, the contract, the
+//! page that shows it, and whatever no other function takes, which is a 404.
 #![recursion_limit = "256"]
 
+mod analytics;
 mod breakers;
 mod checks;
 mod documents;
@@ -32,6 +33,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(flags::get_flag, flags::put_flag))
         .routes(routes!(breakers::get_breakers))
         .routes(routes!(breakers::put_breaker))
+        .routes(routes!(analytics::get_summary))
         .routes(routes!(documents::get_openapi));
     OpenApiRouter::new()
         .nest(BASE_PATH, under_base_path)

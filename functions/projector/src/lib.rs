@@ -1,26 +1,35 @@
-//! `projector`: keeps the last-good catalogue in S3 as the database has it.
+//! `projector`: keeps the last-good catalogue in S3 as the database has it, and makes what is
+//! trending, recommended and counted of what people do and buy.
 #![recursion_limit = "256"]
+
+mod activity;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use shared::domain::events::Event;
 use shared::events::{Failure, Sent};
-use shared::operations::project_catalogue::{self, ProjectError, Recent};
+use shared::operations::project_catalogue::{self, Recent};
 use shared::state::Projector;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+use activity::Report;
 
 /// What this function has at hand.
 pub type AppState = shared::state::AppState<Projector>;
 
 /// What a batch of events asks for, each thing once.
 #[derive(Debug, Default)]
-struct Asked {
+struct Asked<'a> {
     /// Each with its latest change.
     products: BTreeMap<Uuid, OffsetDateTime>,
     categories: bool,
     rates: bool,
+    /// That were paid or cancelled.
+    orders: BTreeSet<Uuid>,
+    /// What browsers reported.
+    reports: Vec<Report<'a>>,
 }
 
 /// Which of these failed.
@@ -29,6 +38,8 @@ struct Failed {
     products: BTreeSet<Uuid>,
     categories: bool,
     rates: bool,
+    orders: bool,
+    reports: bool,
 }
 
 /// Handles a batch of events: each list and each product once, however often
@@ -45,11 +56,13 @@ pub async fn handle(
             Event::ProductChanged { product_id } => failed.products.contains(product_id),
             Event::CategoriesChanged => failed.categories,
             Event::RatesChanged => failed.rates,
+            Event::OrderPaid { .. } | Event::OrderCancelled { .. } => failed.orders,
+            Event::ActivityReported { .. } => failed.reports,
             // Sent to other queues.
             _ => return Err(Failure::again("the event is not for this queue")),
         };
         if again {
-            Err(Failure::again("the catalogue was not brought"))
+            Err(Failure::again("it was not projected"))
         } else {
             Ok(())
         }
@@ -57,9 +70,9 @@ pub async fn handle(
     events.iter().map(result).collect()
 }
 
-fn asked(events: &[Sent]) -> Asked {
+fn asked(events: &[Sent]) -> Asked<'_> {
     let mut asked = Asked::default();
-    for Sent { event, at } in events {
+    for Sent { event, at, .. } in events {
         match event {
             Event::ProductChanged { product_id } => {
                 let latest = asked.products.entry(*product_id).or_insert(*at);
@@ -67,14 +80,23 @@ fn asked(events: &[Sent]) -> Asked {
             }
             Event::CategoriesChanged => asked.categories = true,
             Event::RatesChanged => asked.rates = true,
+            Event::OrderPaid { order_id } | Event::OrderCancelled { order_id } => {
+                asked.orders.insert(*order_id);
+            }
+            Event::ActivityReported { weight, activities } => {
+                asked.reports.push((*weight, activities.as_slice()));
+            }
             _ => {}
         }
     }
     asked
 }
 
-async fn project(state: &AppState, recent: &Recent, asked: Asked) -> Failed {
+async fn project(state: &AppState, recent: &Recent, asked: Asked<'_>) -> Failed {
     let mut failed = Failed::default();
+    let orders = Vec::from_iter(asked.orders);
+    failed.orders = is_failure("recommendations", activity::recommend(state, &orders).await);
+    failed.reports = is_failure("activity", activity::count(state, &asked.reports).await);
     if asked.rates {
         let rates = project_catalogue::rates(state).await;
         failed.rates = is_failure("rates", rates);
@@ -87,7 +109,7 @@ async fn project(state: &AppState, recent: &Recent, asked: Asked) -> Failed {
         match project_catalogue::products(state, recent, &asked.products).await {
             Ok(products) => failed.products = products,
             Err(error) => {
-                is_failure::<()>("lists", Err(error));
+                is_failure::<(), _>("lists", Err(error));
                 failed.products = asked.products.into_keys().collect();
             }
         }
@@ -95,9 +117,9 @@ async fn project(state: &AppState, recent: &Recent, asked: Asked) -> Failed {
     failed
 }
 
-fn is_failure<T>(what: &'static str, result: Result<T, ProjectError>) -> bool {
+fn is_failure<T, E: std::error::Error + 'static>(what: &'static str, result: Result<T, E>) -> bool {
     let Err(error) = result else { return false };
     let error = shared::telemetry::chain(&error);
-    tracing::warn!(what, error, "the catalogue was not brought");
+    tracing::warn!(what, error, "it was not projected");
     true
 }
