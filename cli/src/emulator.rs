@@ -58,21 +58,7 @@ pub(crate) async fn reset(stack: &Stack) -> Result<()> {
 }
 
 fn post(stack: &Stack, service: &str, path: &str) -> RequestBuilder {
-    request(stack, Method::POST, service, path)
-}
-
-/// The emulator looks only at whose key it is, so requests carry a name and no signature.
-fn request(stack: &Stack, method: Method, service: &str, path: &str) -> RequestBuilder {
-    let credential = format!(
-        "{}/20260101/{}/{service}/aws4_request",
-        aws::ACCESS_KEY,
-        aws::REGION
-    );
-    let words =
-        format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0");
-    reqwest::Client::new()
-        .request(method, format!("{}{path}", stack.url(Port::Aws)))
-        .header("authorization", words)
+    aws::request(stack, Method::POST, service, path)
 }
 
 async fn send(request: RequestBuilder) -> Result<(StatusCode, String)> {
@@ -96,7 +82,7 @@ pub(crate) async fn variables(stack: &Stack, function: &str) -> Result<BTreeMap<
         variables: BTreeMap<String, String>,
     }
     let path = format!("/2015-03-31/functions/{function}/configuration");
-    let (status, text) = send(request(stack, Method::GET, "lambda", &path)).await?;
+    let (status, text) = send(aws::request(stack, Method::GET, "lambda", &path)).await?;
     if !status.is_success() {
         bail!("The emulator does not know {function}: {text}");
     }

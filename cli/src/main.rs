@@ -16,7 +16,9 @@ mod seed;
 mod steps;
 
 use clap::{Parser, Subcommand};
-use commands::{bench, check, db, down, drill, fault, flags, logs, mail, openapi, rotate, serve};
+use commands::{
+    bench, check, db, down, drill, events, fault, flags, logs, mail, openapi, rotate, serve,
+};
 use commands::{status, test, totp, up};
 use local::Stack;
 use std::process::ExitCode;
@@ -54,6 +56,8 @@ enum Command {
     Mail(mail::Options),
     /// Shows the database's nodes, or makes one fail, take over or come back
     Db(db::Options),
+    /// Sends events of the journal again
+    Events(events::Options),
     /// Shows the kill switches, or moves one
     Flags(flags::Options),
     /// Prints the code of the admin's second factor; each is good once
@@ -98,6 +102,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Logs(options) => logs::run(&stack, &options).await,
         Command::Mail(options) => mail::run(&stack, &options).await,
         Command::Db(options) => db::run(&stack, &options).await,
+        Command::Events(options) => events::run(&stack, &options).await,
         Command::Flags(options) => flags::run(&stack, &options).await,
         Command::Totp => totp::run(&stack),
         Command::Rotate(options) => rotate::run(&stack, &options).await,

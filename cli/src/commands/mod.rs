@@ -5,6 +5,7 @@ pub(crate) mod check;
 pub(crate) mod db;
 pub(crate) mod down;
 pub(crate) mod drill;
+pub(crate) mod events;
 pub(crate) mod fault;
 pub(crate) mod flags;
 pub(crate) mod logs;
