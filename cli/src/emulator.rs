@@ -58,7 +58,13 @@ pub(crate) async fn reset(stack: &Stack) -> Result<()> {
 }
 
 fn post(stack: &Stack, service: &str, path: &str) -> RequestBuilder {
-    aws::request(stack, Method::POST, service, path)
+    request(stack, Method::POST, service, path)
+}
+
+fn request(stack: &Stack, method: Method, service: &str, path: &str) -> RequestBuilder {
+    reqwest::Client::new()
+        .request(method, format!("{}{path}", stack.url(Port::Aws)))
+        .header("authorization", aws::identity(service))
 }
 
 async fn send(request: RequestBuilder) -> Result<(StatusCode, String)> {
@@ -82,7 +88,7 @@ pub(crate) async fn variables(stack: &Stack, function: &str) -> Result<BTreeMap<
         variables: BTreeMap<String, String>,
     }
     let path = format!("/2015-03-31/functions/{function}/configuration");
-    let (status, text) = send(aws::request(stack, Method::GET, "lambda", &path)).await?;
+    let (status, text) = send(request(stack, Method::GET, "lambda", &path)).await?;
     if !status.is_success() {
         bail!("The emulator does not know {function}: {text}");
     }

@@ -5,7 +5,6 @@ use crate::process::{Outcome, Service, wait_ready};
 use crate::stack::{Port, Stack};
 use crate::tools;
 use anyhow::{Context, Result};
-use reqwest::{Method, RequestBuilder};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -115,15 +114,11 @@ pub async fn ensure_secondary(stack: &Stack) -> Result<Outcome> {
     start(stack, &service, SECONDARY_NAME, Port::AwsSecondary).await
 }
 
-/// A request to a service of the emulator, as the account's root. The emulator looks only at whose
-/// key it is, so the request carries a name and no signature.
-pub fn request(stack: &Stack, method: Method, service: &str, path: &str) -> RequestBuilder {
+/// The account's root, as a request to the emulator names it in `authorization`. The emulator looks
+/// only at whose key it is, so there is a name and no signature.
+pub fn identity(service: &str) -> String {
     let credential = format!("{ACCESS_KEY}/20260101/{REGION}/{service}/aws4_request");
-    let words =
-        format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0");
-    reqwest::Client::new()
-        .request(method, format!("{}{path}", stack.url(Port::Aws)))
-        .header("authorization", words)
+    format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0")
 }
 
 async fn start(stack: &Stack, service: &Service, name: &str, port: Port) -> Result<Outcome> {

@@ -1,10 +1,10 @@
 //! The journal of events: having its events published again, and what was made of them.
 
 use crate::aws;
-use crate::stack::Stack;
+use crate::stack::{Port, Stack};
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
-use reqwest::Method;
+use reqwest::{Client, Response};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -69,8 +69,9 @@ pub async fn read_models(
     bucket: &str,
     db: &mut PgConnection,
 ) -> Result<BTreeMap<String, Vec<u8>>> {
-    let fetched = stream::iter(keys(stack, bucket).await?).map(|key| async move {
-        let content = object(stack, bucket, &key).await?;
+    let bucket = &Bucket::of(stack, bucket);
+    let fetched = stream::iter(bucket.keys().await?).map(|key| async move {
+        let content = bucket.object(&key).await?;
         anyhow::Ok((key, content))
     });
     let mut models: BTreeMap<String, Vec<u8>> =
@@ -87,29 +88,56 @@ pub async fn read_models(
     Ok(models)
 }
 
-/// The keys of all objects in a bucket.
-///
-/// # Errors
-/// The emulator does not answer.
-pub async fn keys(stack: &Stack, bucket: &str) -> Result<Vec<String>> {
-    let mut keys: Vec<String> = Vec::new();
-    loop {
-        let after = keys.last().map(String::as_str).unwrap_or_default();
-        let query: String = form_urlencoded::Serializer::new(String::new())
-            .append_pair("list-type", "2")
-            .append_pair("start-after", after)
-            .finish();
-        let request = aws::request(stack, Method::GET, "s3", &format!("/{bucket}?{query}"));
-        let answer = request.send().await?.error_for_status()?;
-        let page = answer.text().await?;
-        let found = texts(&page, "Key");
-        if found.is_empty() && page.contains("<IsTruncated>true") {
-            bail!("The bucket {bucket} cannot be listed.");
+/// A bucket, as the account's root sees it.
+pub struct Bucket {
+    client: Client,
+    url: String,
+}
+
+impl Bucket {
+    /// The bucket of this name.
+    pub fn of(stack: &Stack, name: &str) -> Self {
+        Self {
+            client: Client::new(),
+            url: format!("{}/{name}", stack.url(Port::Aws)),
         }
-        keys.extend(found);
-        if !page.contains("<IsTruncated>true") {
-            return Ok(keys);
+    }
+
+    /// The keys of all objects in it.
+    ///
+    /// # Errors
+    /// The emulator does not answer.
+    pub async fn keys(&self) -> Result<Vec<String>> {
+        let mut keys: Vec<String> = Vec::new();
+        loop {
+            let after = keys.last().map(String::as_str).unwrap_or_default();
+            let query: String = form_urlencoded::Serializer::new(String::new())
+                .append_pair("list-type", "2")
+                .append_pair("start-after", after)
+                .finish();
+            let page = self.get(&format!("?{query}")).await?.text().await?;
+            let found = texts(&page, "Key");
+            let is_last = !page.contains("<IsTruncated>true");
+            if found.is_empty() && !is_last {
+                bail!("{} cannot be listed.", self.url);
+            }
+            keys.extend(found);
+            if is_last {
+                return Ok(keys);
+            }
         }
+    }
+
+    async fn object(&self, key: &str) -> Result<Vec<u8>> {
+        let answer = self.get(&format!("/{key}")).await;
+        let answer = answer.with_context(|| format!("{key} cannot be read."))?;
+        Ok(answer.bytes().await?.into())
+    }
+
+    async fn get(&self, path: &str) -> reqwest::Result<Response> {
+        let request = self.client.get(format!("{}{path}", self.url));
+        let request = request.header("authorization", aws::identity("s3"));
+        request.send().await?.error_for_status()
     }
 }
 
@@ -120,13 +148,6 @@ fn texts(page: &str, name: &str) -> Vec<String> {
     parts
         .filter_map(|part| Some(part.split_once(&end)?.0.to_owned()))
         .collect()
-}
-
-async fn object(stack: &Stack, bucket: &str, key: &str) -> Result<Vec<u8>> {
-    let request = aws::request(stack, Method::GET, "s3", &format!("/{bucket}/{key}"));
-    let answer = request.send().await?.error_for_status();
-    let answer = answer.with_context(|| format!("{key} cannot be read."))?;
-    Ok(answer.bytes().await?.into())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 
 mod aftermath;
 mod alone;
+mod analytics;
 mod auth;
 mod buying;
 mod docs_page;
@@ -17,6 +18,7 @@ mod faults;
 mod flags;
 mod grants;
 mod intents;
+mod journal;
 mod last_good;
 mod limits;
 mod lost_charge;
