@@ -17,7 +17,7 @@ mod steps;
 
 use clap::{Parser, Subcommand};
 use commands::{
-    bench, check, db, dlq, down, drill, fault, flags, logs, mail, openapi, rotate, serve,
+    bench, check, db, dlq, down, drill, events, fault, flags, logs, mail, openapi, rotate, serve,
 };
 use commands::{status, test, totp, up};
 use local::Stack;
@@ -58,6 +58,8 @@ enum Command {
     Db(db::Options),
     /// Shows what consumers gave up, and replays or discards it
     Dlq(dlq::Options),
+    /// Sends events of the journal again
+    Events(events::Options),
     /// Shows the kill switches, or moves one
     Flags(flags::Options),
     /// Prints the code of the admin's second factor; each is good once
@@ -103,6 +105,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Mail(options) => mail::run(&stack, &options).await,
         Command::Db(options) => db::run(&stack, &options).await,
         Command::Dlq(options) => dlq::run(&stack, &options).await,
+        Command::Events(options) => events::run(&stack, &options).await,
         Command::Flags(options) => flags::run(&stack, &options).await,
         Command::Totp => totp::run(&stack),
         Command::Rotate(options) => rotate::run(&stack, &options).await,

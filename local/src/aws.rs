@@ -114,6 +114,13 @@ pub async fn ensure_secondary(stack: &Stack) -> Result<Outcome> {
     start(stack, &service, SECONDARY_NAME, Port::AwsSecondary).await
 }
 
+/// The account's root, as a request to the emulator names it in `authorization`. The emulator looks
+/// only at whose key it is, so there is a name and no signature.
+pub fn identity(service: &str) -> String {
+    let credential = format!("{ACCESS_KEY}/20260101/{REGION}/{service}/aws4_request");
+    format!("AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders=host, Signature=0")
+}
+
 async fn start(stack: &Stack, service: &Service, name: &str, port: Port) -> Result<Outcome> {
     let outcome = service.ensure(stack).await?;
     let client = reqwest::Client::new();

@@ -11,6 +11,7 @@ pub mod aws;
 pub mod drill;
 pub mod faults;
 pub mod front;
+pub mod journal;
 pub mod payments;
 pub mod ports;
 pub mod postgres;

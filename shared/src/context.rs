@@ -1,5 +1,5 @@
-//! What belongs to one request or message: its id, its deadline, and what it
-//! had to do without.
+//! What belongs to one request or message: its id, its deadline, its trace, and
+//! what it had to do without.
 //!
 //! All are ambient for the duration of one future, so that no signature
 //! between the edge and the outside has to carry them.
@@ -8,8 +8,11 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use crate::domain::trace::TraceContext;
+
 tokio::task_local! {
     static CONTEXT: Context;
+    static TRACE: TraceContext;
     static DEGRADATIONS: RefCell<BTreeSet<&'static str>>;
 }
 
@@ -42,6 +45,16 @@ pub fn request_id() -> String {
     CONTEXT
         .try_with(|c| c.request_id.clone())
         .unwrap_or_default()
+}
+
+/// Runs `work` as a part of `trace`.
+pub async fn traced<F: Future>(trace: TraceContext, work: F) -> F::Output {
+    TRACE.scope(trace, work).await
+}
+
+/// The trace that the work at hand is a part of.
+pub fn trace() -> Option<TraceContext> {
+    TRACE.try_with(Clone::clone).ok()
 }
 
 /// Notes that the work at hand is done in a reduced way, because `dependency`
@@ -78,6 +91,13 @@ impl Deadline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn work_knows_its_trace() {
+        let given = TraceContext::begin();
+        let seen = traced(given.clone(), async { trace() }).await;
+        assert_eq!((seen, trace()), (Some(given), None));
+    }
 
     #[tokio::test]
     async fn each_request_is_told_of_its_own_degradations_once() {

@@ -287,6 +287,8 @@ async fn every_sample_event_is_handled_and_poison_is_set_aside() {
         "product-changed",
         "categories-changed",
         "rates-changed",
+        "order-paid",
+        "activity-reported",
         "poison",
     ] {
         let sample = crate::tidy::read(&format!("events/projector-{name}.json"));

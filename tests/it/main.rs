@@ -10,6 +10,7 @@
 
 mod aftermath;
 mod alone;
+mod analytics;
 mod auth;
 mod buying;
 mod dead_letters;
@@ -18,6 +19,7 @@ mod faults;
 mod flags;
 mod grants;
 mod intents;
+mod journal;
 mod last_good;
 mod limits;
 mod lost_charge;

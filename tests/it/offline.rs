@@ -35,6 +35,7 @@ pub(crate) fn state<P: Parts>(endpoint: &str, variables: &[(&str, &str)]) -> App
         ("ORDERS_QUEUE_URL", "http://127.0.0.1:9/orders"),
         ("MAIL_QUEUE_URL", "http://127.0.0.1:9/mail"),
         ("CATALOGUE_QUEUE_URL", "http://127.0.0.1:9/catalogue"),
+        ("ANALYTICS_QUEUE_URL", "http://127.0.0.1:9/analytics"),
         ("MEDIA_BUCKET", "media"),
         ("CATALOGUE_BUCKET", "catalogue"),
         ("MEDIA_BASE_URL", "http://127.0.0.1:9/media"),

@@ -243,31 +243,36 @@ async fn events_that_waited_for_sqs_arrive_in_order_and_numbered_without_gaps_in
     add(&gone, order_id, &[due.clone(), paid, due, cancelled]).await;
     assert_eq!(sweep(&gone).await.unwrap(), 0);
     let (orders, mail) = (TestQueue::create().await, TestQueue::create().await);
+    let analytics = TestQueue::create().await;
     let back = Changed::new()
         .on_the_database_of(&gone)
         .with("ORDERS_QUEUE_URL", &orders.url)
         .with("MAIL_QUEUE_URL", &mail.url)
+        .with("ANALYTICS_QUEUE_URL", &analytics.url)
         .state::<Sweeper>()
         .await;
-    assert_eq!(sweep(&back).await.unwrap(), 4);
+    assert_eq!(sweep(&back).await.unwrap(), 6);
     assert_eq!(sweep(&back).await.unwrap(), 0);
     assert_eq!(
         arrived(&orders, order_id).await,
         named(&[("payment_due", 1), ("payment_due", 2)])
     );
-    assert_eq!(
-        arrived(&mail, order_id).await,
-        named(&[("order_paid", 1), ("order_cancelled", 2)])
-    );
+    for queue in [mail, analytics] {
+        assert_eq!(
+            arrived(&queue, order_id).await,
+            named(&[("order_paid", 1), ("order_cancelled", 2)])
+        );
+    }
 }
 
 #[tokio::test]
 async fn queue_that_refuses_an_event_keeps_no_other_queue_and_no_other_aggregate_waiting() {
-    let orders = TestQueue::create().await;
+    let (orders, analytics) = (TestQueue::create().await, TestQueue::create().await);
     let own = tests::state::<Sweeper>().await;
     let state = Changed::new()
         .on_the_database_of(&own)
         .with("ORDERS_QUEUE_URL", &orders.url)
+        .with("ANALYTICS_QUEUE_URL", &analytics.url)
         .with(
             "MAIL_QUEUE_URL",
             &format!("{}-that-is-not-there", orders.url),
@@ -282,9 +287,10 @@ async fn queue_that_refuses_an_event_keeps_no_other_queue_and_no_other_aggregate
         );
         add(&state, order_id, &[paid, due]).await;
     }
-    assert_eq!(sweep(&state).await.unwrap(), 2);
-    let messages = orders.take().await;
-    assert_eq!(messages.len(), 2);
+    assert_eq!(sweep(&state).await.unwrap(), 4);
+    for queue in [orders, analytics] {
+        assert_eq!(queue.take().await.len(), 2);
+    }
 }
 
 #[tokio::test]

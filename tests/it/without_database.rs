@@ -19,7 +19,7 @@ use crate::last_good::one_product;
 const NOWHERE: &str = "127.0.0.1:9";
 
 /// A cold start of `products` with the stack's S3 and no database.
-async fn without_database() -> Router {
+pub(crate) async fn without_database() -> Router {
     products::router(
         tests::state::Changed::new()
             .with("DB_HOSTS", NOWHERE)
@@ -28,7 +28,7 @@ async fn without_database() -> Router {
     )
 }
 
-async fn get(router: &Router, path: &str) -> Answer {
+pub(crate) async fn get(router: &Router, path: &str) -> Answer {
     ask(router, Request::get(format!("/api/v1{path}"))).await
 }
 

@@ -70,7 +70,7 @@ struct ListOptions {
 
 #[derive(Args, Default)]
 struct Filters {
-    /// orders, mail or catalogue
+    /// orders, mail, catalogue or analytics
     #[arg(long)]
     queue: Option<String>,
     /// The event's type, such as `payment_due`

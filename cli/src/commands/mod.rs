@@ -6,6 +6,7 @@ pub(crate) mod db;
 pub(crate) mod dlq;
 pub(crate) mod down;
 pub(crate) mod drill;
+pub(crate) mod events;
 pub(crate) mod fault;
 pub(crate) mod flags;
 pub(crate) mod logs;

@@ -176,7 +176,8 @@ async fn compose(
         | Event::RefundDue { .. }
         | Event::ProductChanged { .. }
         | Event::CategoriesChanged
-        | Event::RatesChanged => Err(SendError::NotMail(event.type_name())),
+        | Event::RatesChanged
+        | Event::ActivityReported { .. } => Err(SendError::NotMail(event.type_name())),
     }
 }
 

@@ -1,7 +1,8 @@
-//! The routes of `ops`: health, kill switches, breakers, dead letters, the contract, the page
-//! that shows it, and whatever no other function takes, which is a 404.
+//! The routes of `ops`: health, kill switches, breakers, dead letters, the shop's figures, the
+//! contract, the page that shows it, and whatever no other function takes, which is a 404.
 #![recursion_limit = "256"]
 
+mod analytics;
 mod breakers;
 mod checks;
 mod dead_letters;
@@ -39,6 +40,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(dead_letters::get_dead_letter))
         .routes(routes!(dead_letters::post_dead_letter_replay))
         .routes(routes!(dead_letters::post_dead_letter_discard))
+        .routes(routes!(analytics::get_summary))
         .routes(routes!(documents::get_openapi));
     OpenApiRouter::new()
         .nest(BASE_PATH, under_base_path)

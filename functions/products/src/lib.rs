@@ -1,6 +1,7 @@
 //! The routes of `products`.
 #![recursion_limit = "256"]
 
+pub mod activity;
 pub mod bodies;
 pub mod categories;
 pub mod complete_image;
@@ -9,6 +10,7 @@ pub mod listing;
 pub mod ownership;
 pub mod products;
 pub mod stock;
+pub mod trending;
 pub mod views;
 
 use axum::Router;
@@ -29,6 +31,9 @@ pub fn routes() -> OpenApiRouter<AppState> {
             products::patch_product,
             products::delete_product
         ))
+        .routes(routes!(trending::get_trending))
+        .routes(routes!(trending::get_recommendations))
+        .routes(routes!(activity::post_events))
         .routes(routes!(images::post_image))
         .routes(routes!(images::post_image_complete))
         .routes(routes!(stock::post_stock_adjustment))

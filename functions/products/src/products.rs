@@ -209,7 +209,7 @@ pub async fn delete_product(
 }
 
 /// What the last part of an address names. What is neither an id nor a slug names nothing.
-fn key(product: &str) -> Result<ProductKey, ApiError> {
+pub(crate) fn key(product: &str) -> Result<ProductKey, ApiError> {
     if let Ok(id) = id(product) {
         return Ok(ProductKey::Id(id));
     }

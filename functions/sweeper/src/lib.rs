@@ -3,11 +3,14 @@
 
 mod catalogue;
 mod erasure;
+mod reports;
 
 use lambda_runtime::Error;
 use serde_json::{Value, json};
 use shared::events;
-use shared::operations::{OperationError, finish_intent, reconcile, refund_order, settle_payment};
+use shared::operations::{
+    OperationError, finish_intent, project_catalogue, reconcile, refund_order, settle_payment,
+};
 use shared::resilience::policies::{INTENTS_RESERVE, SETTLE_RESERVE};
 use shared::state::Sweeper;
 use shared::store::{database, orders, refunds};
@@ -31,8 +34,13 @@ pub async fn run(state: AppState) -> Result<Value, Error> {
     let reservations = expire_reservations(&state).await;
     let reconciled = reconcile::reconcile(&state).await;
     let erased = erasure::erase(&state).await;
+    let forgotten = reports::forget(&state).await.map_err(OperationError::from);
+    let lost = events::send_again(&state)
+        .await
+        .map_err(OperationError::from);
     // Last, because the others add events.
     let events = events::sweep(&state).await.map_err(OperationError::from);
+    let trending = project_catalogue::trending(&state).await;
     // After these, because it may take its time.
     let catalogue = catalogue::compare(&state).await;
     report(vec![
@@ -42,7 +50,10 @@ pub async fn run(state: AppState) -> Result<Value, Error> {
         ("reservations", counted(reservations)),
         ("reconciled", counted(reconciled)),
         ("erased", counted(erased)),
+        ("forgotten", counted(forgotten)),
+        ("lost", counted(lost)),
         ("events", counted(events)),
+        ("trending", trending.map(Value::from).map_err(Error::from)),
         ("catalogue", catalogue),
     ])
 }

@@ -143,7 +143,7 @@ impl Config for ProductsConfig {
 
     fn read(reader: &mut Reader) -> Self {
         Self {
-            base: BaseConfig::read(reader, &[Queue::Catalogue]),
+            base: BaseConfig::read(reader, &[Queue::Catalogue, Queue::Analytics]),
             edge: EdgeConfig::read(reader),
             media: MediaConfig::read(reader),
             catalogue_bucket: reader.text("CATALOGUE_BUCKET"),
@@ -168,9 +168,8 @@ impl Config for CheckoutConfig {
     const FUNCTION: &'static str = "checkout";
 
     fn read(reader: &mut Reader) -> Self {
-        let queues = [Queue::Orders, Queue::Mail, Queue::Catalogue];
         Self {
-            selling: SellingConfig::read(reader, &queues),
+            selling: SellingConfig::read(reader, &Queue::ALL),
             edge: EdgeConfig::read(reader),
             country: country(reader),
         }
@@ -192,6 +191,8 @@ pub struct OpsConfig {
     pub carts_table: String,
     /// The bucket of pictures.
     pub media_bucket: String,
+    /// The one currency.
+    pub currency: Currency,
 }
 
 impl Config for OpsConfig {
@@ -208,6 +209,7 @@ impl Config for OpsConfig {
             payments_url: payments_url(reader),
             carts_table: reader.text("CARTS_TABLE"),
             media_bucket: reader.text("MEDIA_BUCKET"),
+            currency: currency(reader),
         }
     }
 }
@@ -220,7 +222,8 @@ impl Config for OrderWorkerConfig {
     const FUNCTION: &'static str = "order-worker";
 
     fn read(reader: &mut Reader) -> Self {
-        Self(SellingConfig::read(reader, &[Queue::Orders, Queue::Mail]))
+        let queues = [Queue::Orders, Queue::Mail, Queue::Analytics];
+        Self(SellingConfig::read(reader, &queues))
     }
 }
 
@@ -261,7 +264,7 @@ impl Config for ProjectorConfig {
 
     fn read(reader: &mut Reader) -> Self {
         Self {
-            base: BaseConfig::read(reader, &[Queue::Catalogue]),
+            base: BaseConfig::read(reader, &[Queue::Catalogue, Queue::Analytics]),
             catalogue_bucket: reader.text("CATALOGUE_BUCKET"),
         }
     }
@@ -275,8 +278,7 @@ impl Config for SweeperConfig {
     const FUNCTION: &'static str = "sweeper";
 
     fn read(reader: &mut Reader) -> Self {
-        let queues = [Queue::Orders, Queue::Mail, Queue::Catalogue];
-        Self(SellingConfig::read(reader, &queues))
+        Self(SellingConfig::read(reader, &Queue::ALL))
     }
 }
 

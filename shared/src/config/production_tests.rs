@@ -6,7 +6,7 @@ use super::tests::complete;
 use super::{Config, FUNCTIONS, MailerConfig};
 
 /// What production has beside or instead of the rest.
-const PRODUCTION: [(&str, &str); 12] = [
+const PRODUCTION: [(&str, &str); 13] = [
     ("STAGE", "prod"),
     ("DB_HOSTS", "one.shop-of-ada.com,two.shop-of-ada.com"),
     ("TOKEN_ISSUER", "https://api.shop-of-ada.com"),
@@ -22,6 +22,10 @@ const PRODUCTION: [(&str, &str); 12] = [
     (
         "CATALOGUE_QUEUE_URL",
         "https://sqs.eu-west-1.amazonaws.com/1/catalogue",
+    ),
+    (
+        "ANALYTICS_QUEUE_URL",
+        "https://sqs.eu-west-1.amazonaws.com/1/analytics",
     ),
     ("MEDIA_BASE_URL", "https://media.shop-of-ada.com"),
     ("SHOP_URL", "https://shop-of-ada.com"),

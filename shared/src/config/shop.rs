@@ -126,6 +126,7 @@ impl QueueUrls {
                 Queue::Orders => "ORDERS_QUEUE_URL",
                 Queue::Mail => "MAIL_QUEUE_URL",
                 Queue::Catalogue => "CATALOGUE_QUEUE_URL",
+                Queue::Analytics => "ANALYTICS_QUEUE_URL",
             };
             (*queue, reader.url(name))
         };

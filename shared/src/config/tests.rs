@@ -22,6 +22,7 @@ pub(crate) fn complete() -> BTreeMap<String, String> {
         ("ORDERS_QUEUE_URL", "http://127.0.0.1/orders"),
         ("MAIL_QUEUE_URL", "http://127.0.0.1/mail"),
         ("CATALOGUE_QUEUE_URL", "http://127.0.0.1/catalogue"),
+        ("ANALYTICS_QUEUE_URL", "http://127.0.0.1/analytics"),
         ("MEDIA_BUCKET", "media"),
         ("MEDIA_BASE_URL", "http://127.0.0.1/media"),
         ("CATALOGUE_BUCKET", "catalogue"),
@@ -96,6 +97,7 @@ fn each_function_needs_what_it_uses_and_no_more() {
     ];
     const ORDERS: &[&str] = &["CARTS_TABLE", "INTENTS_TABLE", "CATALOGUE_BUCKET"];
     let (orders, mail, catalogue) = ("ORDERS_QUEUE_URL", "MAIL_QUEUE_URL", "CATALOGUE_QUEUE_URL");
+    let analytics = "ANALYTICS_QUEUE_URL";
     let media: &[&str] = &["MEDIA_BUCKET", "MEDIA_BASE_URL"];
     let readiness: &[&str] = &[
         "MAIL_FROM",
@@ -108,18 +110,32 @@ fn each_function_needs_what_it_uses_and_no_more() {
         ("auth", &[BASE, HTTP, &[mail]]),
         (
             "products",
-            &[BASE, HTTP, media, &["CATALOGUE_BUCKET", catalogue]],
+            &[
+                BASE,
+                HTTP,
+                media,
+                &["CATALOGUE_BUCKET", catalogue, analytics],
+            ],
         ),
         (
             "checkout",
-            &[BASE, HTTP, ORDERS, &[orders, mail, catalogue]],
+            &[BASE, HTTP, ORDERS, &[orders, mail, catalogue, analytics]],
         ),
         ("ops", &[BASE, HTTP, readiness]),
-        ("order-worker", &[BASE, ORDERS, &[orders, mail]]),
+        ("order-worker", &[BASE, ORDERS, &[orders, mail, analytics]]),
         ("mailer", &[BASE, &["MAIL_FROM", "SHOP_URL", mail]]),
-        ("projector", &[BASE, &["CATALOGUE_BUCKET", catalogue]]),
-        ("dlq-replayer", &[BASE, &[orders, mail, catalogue]]),
-        ("sweeper", &[BASE, ORDERS, &[orders, mail, catalogue]]),
+        (
+            "projector",
+            &[BASE, &["CATALOGUE_BUCKET", catalogue, analytics]],
+        ),
+        (
+            "dlq-replayer",
+            &[BASE, &[orders, mail, catalogue, analytics]],
+        ),
+        (
+            "sweeper",
+            &[BASE, ORDERS, &[orders, mail, catalogue, analytics]],
+        ),
         ("warmer", &[&["STAGE", "WARM_TARGETS"]]),
         ("key-rotator", &[BASE]),
     ];

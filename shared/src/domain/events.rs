@@ -1,11 +1,14 @@
 //! What happened, as other functions are told of it.
 
+mod envelope;
+
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use time::OffsetDateTime;
 use uuid::{Uuid, uuid};
 
+use super::activity::Activity;
 use super::intent::RejectionReason;
+
+pub use envelope::{Envelope, Place, UnknownEvent};
 
 /// A queue that events go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,11 +19,13 @@ pub enum Queue {
     Mail,
     /// What the last-good catalogue must follow; read by `projector`.
     Catalogue,
+    /// What trending, recommendations and figures are made of; read by `projector`.
+    Analytics,
 }
 
 impl Queue {
     /// Every queue there is.
-    pub const ALL: [Self; 3] = [Self::Orders, Self::Mail, Self::Catalogue];
+    pub const ALL: [Self; 4] = [Self::Orders, Self::Mail, Self::Catalogue, Self::Analytics];
 
     /// The last part of the queue's name.
     pub const fn name(self) -> &'static str {
@@ -28,6 +33,7 @@ impl Queue {
             Self::Orders => "orders",
             Self::Mail => "mail",
             Self::Catalogue => "catalogue",
+            Self::Analytics => "analytics",
         }
     }
 
@@ -141,6 +147,13 @@ pub enum Event {
     CategoriesChanged,
     /// Shipping or tax rates changed.
     RatesChanged,
+    /// Browsers reported what people look at. In no journal: it is sent at once, or lost.
+    ActivityReported {
+        /// Each stands for so many, because the others were left out.
+        weight: u32,
+        /// What they did.
+        activities: Vec<Activity>,
+    },
 }
 
 /// What [`Event::CategoriesChanged`] is about.
@@ -175,6 +188,7 @@ impl Event {
             Self::ProductChanged { .. } => "product_changed",
             Self::CategoriesChanged => "categories_changed",
             Self::RatesChanged => "rates_changed",
+            Self::ActivityReported { .. } => "activity_reported",
         }
     }
 
@@ -191,72 +205,19 @@ impl Event {
             | Self::PasswordResetRequested { .. }
             | Self::PasswordChanged { .. }
             | Self::SecondFactorSet { .. }
-            | Self::OrderPaid { .. }
             | Self::OrderPaymentFailed { .. }
-            | Self::OrderCancelled { .. }
             | Self::OrderRejected { .. }
             | Self::OrderNeedsAuthentication { .. }
             | Self::OrderFulfilled { .. } => &[Queue::Mail],
+            // What was bought together changes with both.
+            Self::OrderPaid { .. } | Self::OrderCancelled { .. } => {
+                &[Queue::Mail, Queue::Analytics]
+            }
+            Self::ActivityReported { .. } => &[Queue::Analytics],
             Self::ProductChanged { .. } | Self::CategoriesChanged | Self::RatesChanged => {
                 &[Queue::Catalogue]
             }
         }
-    }
-}
-
-/// What stands in a message: the event and where it belongs.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Envelope {
-    /// The event's own id. SQS message ids are never keys: a redriven message gets a new one.
-    pub id: Uuid,
-    /// The event's type.
-    #[serde(rename = "type")]
-    pub type_: String,
-    /// The version of the payload's shape.
-    pub version: i16,
-    /// What it happened to.
-    pub aggregate_id: Uuid,
-    /// Its place among that aggregate's events in this queue, from 1; 0 for a nudge, which has none.
-    pub sequence: i64,
-    /// When it happened.
-    #[serde(with = "time::serde::rfc3339")]
-    pub occurred_at: OffsetDateTime,
-    /// The [`Event`].
-    pub payload: Value,
-}
-
-/// Why a message is not an event of ours.
-#[derive(Debug, thiserror::Error)]
-pub enum UnknownEvent {
-    /// It is not an envelope.
-    #[error("the message is not an event envelope")]
-    Unreadable(#[source] serde_json::Error),
-    /// It was written by a later release.
-    #[error("event version {0} is newer than this release")]
-    Newer(i16),
-    /// The payload is none that we know.
-    #[error("the event's payload is not known")]
-    Payload(#[source] serde_json::Error),
-}
-
-impl Envelope {
-    /// Reads a message's body.
-    ///
-    /// # Errors
-    /// It is not an envelope.
-    pub fn parse(body: &str) -> Result<Self, UnknownEvent> {
-        serde_json::from_str(body).map_err(UnknownEvent::Unreadable)
-    }
-
-    /// The event in it.
-    ///
-    /// # Errors
-    /// A newer version, or an unknown type.
-    pub fn event(&self) -> Result<Event, UnknownEvent> {
-        if self.version > Event::VERSION {
-            return Err(UnknownEvent::Newer(self.version));
-        }
-        Event::deserialize(&self.payload).map_err(UnknownEvent::Payload)
     }
 }
 
@@ -289,6 +250,10 @@ mod tests {
             Event::OrderNeedsAuthentication { order_id: id },
             Event::ProductChanged { product_id: id },
             Event::CategoriesChanged,
+            Event::ActivityReported {
+                weight: 10,
+                activities: Vec::new(),
+            },
         ];
         for event in events {
             let json = serde_json::to_value(&event).unwrap();
@@ -298,13 +263,10 @@ mod tests {
     }
 
     #[test]
-    fn newer_version_is_set_aside() {
-        let body = r#"{"id":"01890000-0000-7000-8000-000000000000","type":"order_paid","version":2,
-            "aggregate_id":"01890000-0000-7000-8000-000000000000","sequence":1,
-            "occurred_at":"2026-01-01T00:00:00Z","payload":{}}"#;
-        assert!(matches!(
-            Envelope::parse(body).unwrap().event(),
-            Err(UnknownEvent::Newer(2))
-        ));
+    fn queue_is_found_by_its_name() {
+        for queue in Queue::ALL {
+            assert_eq!(Queue::from_name(queue.name()), Some(queue));
+        }
+        assert_eq!(Queue::from_name("orders-dlq"), None);
     }
 }

@@ -2,6 +2,7 @@
 //! Nothing here knows of HTTP, SQL, AWS or the time of day.
 
 pub mod accounts;
+pub mod activity;
 pub mod address;
 pub mod cart;
 pub mod catalogue;
@@ -20,3 +21,5 @@ pub mod sealed;
 pub mod secrets;
 pub mod sessions;
 pub mod totp;
+pub mod trace;
+pub mod trending;

@@ -15,6 +15,7 @@ use crate::resilience::{Deadline, SharedState};
 use crate::state::{AppState, Base};
 use crate::telemetry;
 
+use super::consumption::consumed;
 use super::dead_letters;
 use super::failure::{Failure, dispose};
 
@@ -70,7 +71,7 @@ where
         let envelope = Envelope::parse(message.body.as_deref().unwrap_or_default())?;
         event_type.clone_from(&envelope.type_);
         let event = envelope.event()?;
-        handle(envelope, event).await
+        context::traced(envelope.trace(), handle(envelope, event)).await
     };
     let result = AssertUnwindSafe(work)
         .catch_unwind()
@@ -136,7 +137,15 @@ where
             // Nobody waits for a batch as for a request, so it knows what operators want.
             let base = state.as_ref();
             base.breakers.refresh().await;
-            let run = |envelope, event| handle(state.clone(), envelope, event);
+            let run = |envelope: Envelope, event| {
+                let place = envelope.place();
+                let work = handle(state.clone(), envelope, event);
+                async move {
+                    work.await?;
+                    consumed(base, place.as_slice()).await;
+                    Ok::<_, Failure>(())
+                }
+            };
             Ok::<_, Error>(handle_batch(base, event.payload, run).await)
         }
     }))

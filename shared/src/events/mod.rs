@@ -1,6 +1,7 @@
 //! Triggers that are not HTTP: batches of messages, schedules, rotations and warm-ups.
 
 mod batch;
+mod consumption;
 mod dead_letters;
 mod failure;
 mod nudge;
@@ -12,8 +13,8 @@ mod warm_up;
 pub use batch::{handle_batch, serve_batches, serve_schedule};
 pub use dead_letters::{DeadLetter, keep_batch, serve_dead_letters};
 pub use failure::Failure;
-pub use nudge::{nudge, nudge_all};
-pub use outbox::{publish, sweep};
+pub use nudge::{nudge, nudge_all, report};
+pub use outbox::{publish, send_again, sweep};
 pub use rotation::{Rotation, Step, serve_rotations};
 pub use together::{Sent, handle_together, serve_together};
 pub use warm_up::WarmUp;

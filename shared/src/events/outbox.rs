@@ -4,17 +4,21 @@ use uuid::Uuid;
 
 use crate::context::{self, Context};
 use crate::domain::events::Queue;
-use crate::resilience::policies::PUBLISH_TIMEOUT;
+use crate::resilience::policies::{CONSUMED_WITHIN, PUBLISH_TIMEOUT};
 use crate::resilience::{Class, Deadline};
 use crate::state::Base;
 use crate::store::outbox::{self, Pending};
 use crate::store::{PgConnection, StoreError, database};
+use crate::telemetry;
 
 /// Unpublished events younger than this are left to the request that wrote them.
 const SETTLED_SECONDS: f64 = 5.0;
 
 /// Aggregates per sweep; what is left over is next minute's.
 const AGGREGATES_PER_SWEEP: i64 = 500;
+
+/// Events per sweep that are sent again; what is left over is next minute's.
+const AGAIN_PER_SWEEP: i64 = 500;
 
 /// Aggregates in a row that no queue took anything of, after which a sweep gives up.
 const AWAY_MAX: usize = 3;
@@ -58,6 +62,29 @@ pub async fn sweep(base: &Base) -> Result<usize, StoreError> {
         }
     }
     result.map(|()| count)
+}
+
+/// Has those events published again, each once, that were published long ago and never handled: a
+/// queue lost them, or their consumer gave them up. The next [`sweep`] sends them. How many.
+///
+/// # Errors
+/// The database's.
+pub async fn send_again(base: &Base) -> Result<usize, StoreError> {
+    let mut tx = base.database.begin().await?;
+    let lost = outbox::publish_lost_again(&mut tx, CONSUMED_WITHIN, AGAIN_PER_SWEEP);
+    let lost = database::statement(lost).await?;
+    database::commit(tx).await?;
+    let mut count = 0;
+    for (queue, events) in lost {
+        tracing::warn!(
+            queue,
+            events,
+            "events were never handled and are sent again"
+        );
+        telemetry::count(("queue", &queue), &[("EventsMissing", events as f64)]);
+        count += usize::try_from(events).unwrap_or_default();
+    }
+    Ok(count)
 }
 
 /// What became of an aggregate's events.

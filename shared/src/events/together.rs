@@ -10,10 +10,11 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use time::OffsetDateTime;
 
 use super::batch::{conclude, failed_item};
+use super::consumption::consumed;
 use super::failure::Failure;
 use crate::clock;
 use crate::context::{self, Context};
-use crate::domain::events::{Envelope, Event, UnknownEvent};
+use crate::domain::events::{Envelope, Event, Place, UnknownEvent};
 use crate::resilience::policies::BATCH_TIMEOUT;
 use crate::resilience::{Deadline, SharedState};
 use crate::state::{AppState, Base};
@@ -25,6 +26,8 @@ pub struct Sent {
     pub event: Event,
     /// By the queue's clock.
     pub at: OffsetDateTime,
+    /// Where it stands in the journal; nowhere, if it is only a nudge.
+    pub place: Option<Place>,
 }
 
 /// Runs `handle` for all events of a batch, and reports exactly those that
@@ -101,7 +104,8 @@ fn event_of(message: &SqsMessage) -> Result<Sent, UnknownEvent> {
     });
     // Without it, this moment: later than any commit that the event can tell of.
     let at = at.unwrap_or_else(clock::now);
-    Ok(Sent { event, at })
+    let place = envelope.place();
+    Ok(Sent { event, at, place })
 }
 
 fn id_of(message: &SqsMessage) -> String {
@@ -124,7 +128,18 @@ where
             // Nobody waits for a batch as for a request, so it knows what operators want.
             let base = state.as_ref();
             base.breakers.refresh().await;
-            let run = |events| handle(state.clone(), events);
+            let run = |events: Vec<Sent>| {
+                let places: Vec<_> = events.iter().map(|sent| sent.place.clone()).collect();
+                let work = handle(state.clone(), events);
+                async move {
+                    let results = work.await;
+                    let done = places.into_iter().zip(&results);
+                    let done = done.filter(|(_, result)| result.is_ok());
+                    let done: Vec<Place> = done.filter_map(|(place, _)| place).collect();
+                    consumed(base, &done).await;
+                    results
+                }
+            };
             Ok::<_, Error>(handle_together(base, event.payload, run).await)
         }
     }))

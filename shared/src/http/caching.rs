@@ -25,6 +25,8 @@ const KEPT_BYTES_MAX: u64 = 24 * 1024 * 1024;
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
+const X_DEGRADED: HeaderName = HeaderName::from_static("x-degraded");
+
 #[derive(Debug, Clone)]
 struct Kept {
     representation: Representation,
@@ -291,9 +293,9 @@ impl ReadCache {
                 Source::Stale => "STALE",
             }),
         );
-        if source == Source::Stale {
-            let name = HeaderName::from_static("x-degraded");
-            headers.insert(name, HeaderValue::from_static("database"));
+        let database = (source == Source::Stale).then_some("database");
+        for missing in database.into_iter().chain(representation.missing) {
+            headers.append(X_DEGRADED, HeaderValue::from_static(missing));
         }
         response
     }

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::limits::limit;
 use super::{ApiError, Kind};
 use crate::context::{self, Context};
+use crate::domain::trace::TraceContext;
 use crate::resilience::Deadline;
 use crate::resilience::policies::{ANSWER_MARGIN, REQUEST_TIMEOUT};
 use crate::state::{AppState, Edge};
@@ -63,6 +64,7 @@ fn cors(origins: &[String]) -> CorsLayer {
         "idempotency-key",
         "if-match",
         "if-none-match",
+        "traceparent",
         "x-request-id",
     ];
     CorsLayer::new()
@@ -82,6 +84,7 @@ fn cors(origins: &[String]) -> CorsLayer {
 async fn edge(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let request_id = request_id(&request);
+    let trace = trace(&request);
     let method = request.method().clone();
     let route = request
         .extensions()
@@ -92,9 +95,11 @@ async fn edge(request: Request, next: Next) -> Response {
         deadline: Deadline::after(REQUEST_TIMEOUT),
     };
     let work = context::noting_degradations(next.run(request));
+    let work = context::traced(trace.clone(), work);
     let (mut response, degradations) = context::scope(context, work).await;
     telemetry::request(telemetry::Request {
         request_id: &request_id,
+        trace_id: trace.trace_id(),
         method: method.as_str(),
         route: route.as_deref().unwrap_or("unmatched"),
         status: response.status().as_u16(),
@@ -107,9 +112,10 @@ async fn edge(request: Request, next: Next) -> Response {
 
 /// Names what the answer was made without, beside what the route itself has named.
 fn set_degraded(response: &mut Response, noted: BTreeSet<&'static str>) {
-    let present = response.headers().get(X_DEGRADED).cloned();
-    let present = present.as_ref().and_then(|value| value.to_str().ok());
-    let present = present.into_iter().flat_map(|names| names.split(", "));
+    let present = response.headers().get_all(X_DEGRADED).iter().cloned();
+    let present: Vec<HeaderValue> = present.collect();
+    let present = present.iter().filter_map(|value| value.to_str().ok());
+    let present = present.flat_map(|names| names.split(", "));
     let names: BTreeSet<&str> = noted.into_iter().chain(present).collect();
     let names: Vec<&str> = names.into_iter().collect();
     if let Some(value) = HeaderValue::try_from(names.join(", "))
@@ -178,6 +184,14 @@ fn request_id(request: &Request) -> String {
     given
         .filter(well_formed)
         .map_or_else(|| Uuid::now_v7().to_string(), ToOwned::to_owned)
+}
+
+/// The caller's trace goes on; without one, a new one begins.
+fn trace(request: &Request) -> TraceContext {
+    let given = request.headers().get("traceparent");
+    given
+        .and_then(|value| TraceContext::parse(value.to_str().ok()?))
+        .unwrap_or_else(TraceContext::begin)
 }
 
 fn set_headers(response: &mut Response, request_id: &str) {

@@ -181,6 +181,8 @@ mod tests {
             (Method::HEAD, "/products/{key}", Class::Catalogue),
             (Method::PATCH, "/products/{id}", Class::Default),
             (Method::POST, "/webhooks/stripe", Class::Webhook),
+            (Method::POST, "/events", Class::Events),
+            (Method::GET, "/products/trending", Class::Catalogue),
             (Method::GET, "/health/ready", Class::Open),
         ] {
             let path = format!("{BASE_PATH}{route}");

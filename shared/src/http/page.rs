@@ -77,6 +77,11 @@ impl PageQuery {
         }
     }
 
+    /// Whether a page after the first is asked for.
+    pub fn has_cursor(&self) -> bool {
+        self.cursor.is_some()
+    }
+
     /// Where the page starts; `None` at the beginning.
     ///
     /// # Errors

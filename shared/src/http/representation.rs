@@ -14,6 +14,7 @@ use super::precondition::{etag, hash_tag};
 pub struct Representation {
     pub(super) body: Bytes,
     pub(super) etag: HeaderValue,
+    pub(super) missing: Option<&'static str>,
 }
 
 impl Representation {
@@ -26,6 +27,7 @@ impl Representation {
         Ok(Self {
             etag: hash_tag(&body),
             body,
+            missing: None,
         })
     }
 
@@ -38,7 +40,15 @@ impl Representation {
         Ok(Self {
             etag: etag(version, &body),
             body,
+            missing: None,
         })
+    }
+
+    /// The same, made without what is wanted: `X-Degraded` names it, also when it is given again.
+    #[must_use]
+    pub fn without(mut self, missing: &'static str) -> Self {
+        self.missing = Some(missing);
+        self
     }
 
     /// The answer to somebody in particular, which nobody else may be given.

@@ -24,11 +24,14 @@ use crate::state::Shelf;
 use crate::store::categories::{self, CategoryRow};
 use crate::store::last_good::{AllRates, LastGoodError, Part, keys};
 use crate::store::products::{self, ProductKey};
-use crate::store::{StoreError, database, listing, rates, reservations, variants};
+use crate::store::{StoreError, database, listing, rates, recommendations, reservations, variants};
 use crate::telemetry;
 
 /// Products in a list that is kept.
 const LIST_LENGTH: i64 = 200;
+
+/// Products that are kept as trending: as many as anybody may ask for.
+const TRENDING_LENGTH: i64 = 100;
 
 /// So often a product may change while it is written.
 const ROUNDS_MAX: usize = 5;
@@ -169,6 +172,22 @@ pub async fn rates(state: &Shelf) -> Result<usize, ProjectError> {
         json(&all)
     };
     let key = keys::RATES.to_owned();
+    Ok(state.last_good.follow(key, read).await?.into())
+}
+
+/// Brings what is trending to what the database says of this moment; 1 when it was something else.
+///
+/// # Errors
+/// The database or the store is away.
+pub async fn trending(state: &Shelf) -> Result<usize, ProjectError> {
+    let read = async || {
+        let mut tx = state.database.begin().await?;
+        let cards = recommendations::trending(&mut tx, TRENDING_LENGTH);
+        let cards = database::statement(cards).await?;
+        database::commit(tx).await?;
+        json(&cards)
+    };
+    let key = keys::TRENDING.to_owned();
     Ok(state.last_good.follow(key, read).await?.into())
 }
 

@@ -8,6 +8,7 @@ use crate::config::{
     AuthConfig, CheckoutConfig, DlqReplayerConfig, KeyRotatorConfig, MailerConfig, OpsConfig,
     OrderWorkerConfig, ProductsConfig, ProjectorConfig, SweeperConfig, WarmerConfig,
 };
+use crate::domain::money::Currency;
 use crate::http::ReadCache;
 use crate::providers::functions::Functions;
 use crate::providers::mail::Mail;
@@ -15,6 +16,8 @@ use crate::providers::objects::Objects;
 use crate::providers::probes::Probes;
 use crate::providers::secrets::SecretVersions;
 use crate::providers::signing::Signer;
+use crate::resilience::Sampler;
+use crate::resilience::policies::FIGURES_TTL;
 
 /// `auth`.
 pub struct Auth {
@@ -55,6 +58,8 @@ pub struct Products {
     pub objects: Objects,
     /// Reads that many callers share.
     pub reads: ReadCache,
+    /// How much of what browsers report is kept.
+    pub sampler: Sampler,
 }
 
 impl Parts for Products {
@@ -67,6 +72,7 @@ impl Parts for Products {
             shelf: Shelf::new(base, config.catalogue_bucket.clone(), aws),
             objects: Objects::new(aws, config.media.clone()),
             reads: ReadCache::new(config.cache_ttl),
+            sampler: Sampler::default(),
             config,
         }
     }
@@ -99,6 +105,10 @@ pub struct Ops {
     edge: Edge,
     /// Whether what is outside is there.
     pub probes: Probes,
+    /// The shop's figures, which all admins share.
+    pub reads: ReadCache,
+    /// The one currency.
+    pub currency: Currency,
 }
 
 impl Parts for Ops {
@@ -109,6 +119,8 @@ impl Parts for Ops {
         let mail = Mail::new(aws, config.mail.clone(), &base.secrets);
         Self {
             probes: Probes::new(aws, &config, base.secrets.clone(), mail),
+            reads: ReadCache::new(FIGURES_TTL),
+            currency: config.currency,
             edge: Edge::new(&base, config.base.stage.as_str(), config.edge),
         }
     }

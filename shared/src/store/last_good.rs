@@ -1,8 +1,11 @@
 //! The last-good catalogue: what the database said, kept in S3 for when no node
 //! answers. The projector writes it, the sweeper compares it with the database.
 
+mod digest;
 pub mod keys;
 mod listing;
+
+pub use digest::digest;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -190,6 +193,14 @@ impl LastGood {
     /// The store is away, or holds something else.
     pub async fn categories(&self) -> Result<Option<Found<Vec<CategoryRow>>>, LastGoodError> {
         self.read(keys::CATEGORIES.to_owned()).await
+    }
+
+    /// What was trending; `None` when it was never kept.
+    ///
+    /// # Errors
+    /// The store is away, or holds something else.
+    pub async fn trending(&self) -> Result<Option<Found<Vec<Card>>>, LastGoodError> {
+        self.read(keys::TRENDING.to_owned()).await
     }
 
     /// How far it was compared with the database. What cannot be understood was

@@ -1,6 +1,7 @@
 //! All SQL, a file per noun; `database.rs` knows the nodes and their pools.
 
 pub mod accounts;
+pub mod activities;
 pub mod audit;
 pub mod categories;
 pub mod database;
@@ -22,6 +23,7 @@ pub mod payment_methods;
 pub mod payments;
 pub mod products;
 pub mod rates;
+pub mod recommendations;
 pub mod reconciliation;
 pub mod refunds;
 pub mod reservations;

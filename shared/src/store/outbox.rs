@@ -1,4 +1,5 @@
-//! Events, written in the transaction of what they report and published after it.
+//! Events, written in the transaction of what they report and published after it. The rows are
+//! kept: together they are the journal, and each says when its consumer has handled it.
 
 use std::time::Duration;
 
@@ -7,7 +8,9 @@ use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::domain::events::{Envelope, Event};
+use crate::context;
+use crate::domain::events::{Envelope, Event, Place};
+use crate::domain::trace::TraceContext;
 
 /// An event that waits to be published.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -29,6 +32,19 @@ pub struct Pending {
     pub payload: Value,
     /// When.
     pub occurred_at: OffsetDateTime,
+    /// The trace that it happened in.
+    pub trace_context: Option<String>,
+}
+
+/// An event that a consumer has not handled, though it handled a later one of the aggregate.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Missing {
+    /// The queue that it should have come by.
+    pub queue: String,
+    /// What it is about.
+    pub aggregate_id: Uuid,
+    /// Its number.
+    pub sequence: i64,
 }
 
 impl Pending {
@@ -39,8 +55,10 @@ impl Pending {
             type_: self.type_,
             version: self.version,
             aggregate_id: self.aggregate_id,
+            queue: self.queue,
             sequence: self.sequence,
             occurred_at: self.occurred_at,
+            trace_context: self.trace_context,
             payload: self.payload,
         }
     }
@@ -53,12 +71,13 @@ impl Pending {
 pub async fn add(tx: &mut PgConnection, aggregate: Uuid, event: &Event) -> Result<(), sqlx::Error> {
     let payload = serde_json::to_value(event).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let event_id = Uuid::now_v7();
+    let trace = context::trace();
     lock(tx, aggregate).await?;
     for queue in event.queues() {
         let sequence = next_in_queue(tx, aggregate, queue.name()).await?;
         sqlx::query(
-            "insert into outbox (event_id, queue, type, version, aggregate_id, sequence, payload)
-             values ($1, $2, $3, $4, $5, $6, $7)",
+            "insert into outbox (event_id, queue, type, version, aggregate_id, sequence, payload, trace_context)
+             values ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(event_id)
         .bind(queue.name())
@@ -67,6 +86,7 @@ pub async fn add(tx: &mut PgConnection, aggregate: Uuid, event: &Event) -> Resul
         .bind(aggregate)
         .bind(sequence)
         .bind(&payload)
+        .bind(trace.as_ref().map(TraceContext::as_str))
         .execute(&mut *tx)
         .await?;
     }
@@ -147,7 +167,7 @@ pub async fn claim_aggregate(tx: &mut PgConnection, aggregate: Uuid) -> Result<b
 /// The database's.
 pub async fn pending(tx: &mut PgConnection, aggregate: Uuid) -> Result<Vec<Pending>, sqlx::Error> {
     sqlx::query_as(
-        "select event_id, queue, type, version, aggregate_id, sequence, payload, occurred_at
+        "select event_id, queue, type, version, aggregate_id, sequence, payload, occurred_at, trace_context
          from outbox where aggregate_id = $1 and published_at is null order by sequence, queue",
     )
     .bind(aggregate)
@@ -170,6 +190,72 @@ pub async fn mark_published(
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// Notes that the consumers of their queues have handled these events.
+///
+/// # Errors
+/// The database's.
+pub async fn mark_consumed(tx: &mut PgConnection, places: &[Place]) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update outbox set consumed_at = now() from unnest($1::uuid[], $2::text[]) as handled (event_id, queue)
+         where outbox.event_id = handled.event_id and outbox.queue = handled.queue and outbox.consumed_at is null",
+    )
+    .bind(places.iter().map(|place| place.event_id).collect::<Vec<_>>())
+    .bind(places.iter().map(|place| place.queue.as_str()).collect::<Vec<_>>())
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Events with lower numbers than these of the same aggregate and queue that were not handled.
+///
+/// # Errors
+/// The database's.
+pub async fn missing_before(
+    tx: &mut PgConnection,
+    places: &[Place],
+) -> Result<Vec<Missing>, sqlx::Error> {
+    sqlx::query_as(
+        "select distinct earlier.queue, earlier.aggregate_id, earlier.sequence
+         from unnest($1::uuid[], $2::text[], $3::bigint[]) as handled (aggregate_id, queue, sequence)
+         join outbox earlier on earlier.aggregate_id = handled.aggregate_id and earlier.queue = handled.queue
+             and earlier.sequence < handled.sequence
+         where earlier.consumed_at is null",
+    )
+    .bind(places.iter().map(|place| place.aggregate_id).collect::<Vec<_>>())
+    .bind(places.iter().map(|place| place.queue.as_str()).collect::<Vec<_>>())
+    .bind(places.iter().map(|place| place.sequence).collect::<Vec<_>>())
+    .fetch_all(tx)
+    .await
+}
+
+/// Has events published again, each once, that no consumer has handled so long after they were
+/// published. How many, by queue.
+///
+/// # Errors
+/// The database's.
+pub async fn publish_lost_again(
+    tx: &mut PgConnection,
+    patience: Duration,
+    limit: i64,
+) -> Result<Vec<(String, i64)>, sqlx::Error> {
+    sqlx::query_as(
+        "with lost as (
+             select event_id, queue from outbox
+             where consumed_at is null and sent_again_at is null
+                 and published_at < now() - make_interval(secs => $1)
+             order by published_at limit $2 for update skip locked
+         ), again as (
+             update outbox set published_at = null, sent_again_at = now() from lost
+             where outbox.event_id = lost.event_id and outbox.queue = lost.queue returning outbox.queue
+         )
+         select queue, count(*) from again group by queue order by queue",
+    )
+    .bind(patience.as_secs_f64())
+    .bind(limit)
+    .fetch_all(tx)
+    .await
 }
 
 /// Records that `consumer` has had this event's effect; false when it had before.

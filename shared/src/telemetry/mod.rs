@@ -28,6 +28,8 @@ pub fn start() {
 pub struct Request<'a> {
     /// Its id.
     pub request_id: &'a str,
+    /// The trace that it is a part of.
+    pub trace_id: &'a str,
     /// Its method.
     pub method: &'a str,
     /// The route's template, never the path itself, which may hold an id that is a capability.
@@ -42,6 +44,7 @@ pub struct Request<'a> {
 pub fn request(request: Request<'_>) {
     tracing::info!(
         request.id = request.request_id,
+        trace_id = request.trace_id,
         http.request.method = request.method,
         http.route = request.route,
         http.response.status_code = request.status,

@@ -7,6 +7,7 @@
 
 mod environments;
 mod failover;
+mod journal;
 mod nodes;
 mod rotations;
 mod schema;

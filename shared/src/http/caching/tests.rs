@@ -91,6 +91,25 @@ async fn expired_read_is_read_again_and_kept_as_last_good() {
 }
 
 #[tokio::test]
+async fn what_was_missing_is_named_each_time_and_beside_the_database() {
+    let cache = ReadCache::new(MINUTE);
+    let named = |headers: &HeaderMap| -> Vec<String> {
+        let values = headers.get_all("x-degraded").iter();
+        values
+            .map(|value| value.to_str().unwrap().to_owned())
+            .collect()
+    };
+    let reduced = || list("a").map(|list| list.without("recommendations"));
+    for _ in 0..2 {
+        let (_, headers) = ask(&cache, reduced()).await.unwrap();
+        assert_eq!(named(&headers), ["recommendations"]);
+    }
+    cache.expire();
+    let (_, headers) = ask(&cache, away()).await.unwrap();
+    assert_eq!(named(&headers), ["database", "recommendations"]);
+}
+
+#[tokio::test]
 async fn what_is_gone_is_not_served() {
     let cache = ReadCache::new(Duration::ZERO);
     ask(&cache, list("a")).await.unwrap();

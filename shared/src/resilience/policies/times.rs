@@ -78,6 +78,10 @@ pub const REDELIVERY_PAUSES: [Duration; 5] = [
     Duration::from_secs(15 * 60),
 ];
 
+/// So long after it was published, an event that nobody handled counts as lost. Longer than the
+/// longest pause between two tries.
+pub const CONSUMED_WITHIN: Duration = Duration::from_secs(60 * 60);
+
 /// How often a message is taken that fails for a reason of our own making.
 pub const DEFECTIVE_RECEIVES_MAX: u32 = 5;
 
@@ -244,3 +248,21 @@ pub const LOGIN_TRIAL_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long a target that stood in for the first one is begun with.
 pub const FAILOVER_KEPT: Duration = Duration::from_secs(30);
+
+/// How long reports of browsers are counted together, to see whether there are too many.
+pub const REPORT_WINDOW: Duration = Duration::from_secs(10);
+
+/// So many reported events of one window are kept all; of more, one in ten, then one in a hundred.
+pub const REPORTED_MAX: u32 = 2_000;
+
+/// How old a reported event may be: as long as repeats of it are told apart.
+pub const REPORTED_WITHIN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How far ahead a browser's clock may be.
+pub const REPORTED_AHEAD: Duration = Duration::from_secs(5 * 60);
+
+/// How long it is remembered which events were reported, and who was there.
+pub const REPORTS_KEPT: Duration = Duration::from_secs(2 * 24 * 60 * 60);
+
+/// How old the figures for the shop's admins may be.
+pub const FIGURES_TTL: Duration = Duration::from_secs(30);

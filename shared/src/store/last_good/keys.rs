@@ -10,6 +10,9 @@ pub const CATEGORIES: &str = "categories.json";
 /// Every shipping and tax rate.
 pub const RATES: &str = "rates.json";
 
+/// What is trending; made of what people do now, so in no journal.
+pub const TRENDING: &str = "trending.json";
+
 /// How far the sweeper has compared.
 pub const WALK: &str = "walk.json";
 

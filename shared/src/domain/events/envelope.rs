@@ -1,0 +1,143 @@
+//! What is around an event on its way.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::Event;
+use crate::domain::trace::TraceContext;
+
+/// What stands in a message: the event and where it belongs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Envelope {
+    /// The event's own id. SQS message ids are never keys: a redriven message gets a new one.
+    pub id: Uuid,
+    /// The event's type.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// The version of the payload's shape.
+    pub version: i16,
+    /// What it happened to.
+    pub aggregate_id: Uuid,
+    /// The queue that it was sent to; empty when the release before sent it.
+    #[serde(default)]
+    pub queue: String,
+    /// Its place among that aggregate's events in this queue, from 1; 0 for a nudge, which has none.
+    pub sequence: i64,
+    /// When it happened.
+    #[serde(with = "time::serde::rfc3339")]
+    pub occurred_at: OffsetDateTime,
+    /// The trace that it happened in, as a `traceparent`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_context: Option<String>,
+    /// The [`Event`].
+    pub payload: Value,
+}
+
+/// Where an event stands in the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The event.
+    pub event_id: Uuid,
+    /// The queue that it came by.
+    pub queue: String,
+    /// What it happened to.
+    pub aggregate_id: Uuid,
+    /// Its number among that aggregate's events in this queue.
+    pub sequence: i64,
+}
+
+/// Why a message is not an event of ours.
+#[derive(Debug, thiserror::Error)]
+pub enum UnknownEvent {
+    /// It is not an envelope.
+    #[error("the message is not an event envelope")]
+    Unreadable(#[source] serde_json::Error),
+    /// It was written by a later release.
+    #[error("event version {0} is newer than this release")]
+    Newer(i16),
+    /// The payload is none that we know.
+    #[error("the event's payload is not known")]
+    Payload(#[source] serde_json::Error),
+}
+
+impl Envelope {
+    /// Reads a message's body.
+    ///
+    /// # Errors
+    /// It is not an envelope.
+    pub fn parse(body: &str) -> Result<Self, UnknownEvent> {
+        serde_json::from_str(body).map_err(UnknownEvent::Unreadable)
+    }
+
+    /// The event in it.
+    ///
+    /// # Errors
+    /// A newer version, or an unknown type.
+    pub fn event(&self) -> Result<Event, UnknownEvent> {
+        if self.version > Event::VERSION {
+            return Err(UnknownEvent::Newer(self.version));
+        }
+        Event::deserialize(&self.payload).map_err(UnknownEvent::Payload)
+    }
+
+    /// Where it stands in the journal; `None` for a nudge, which is in none.
+    pub fn place(&self) -> Option<Place> {
+        (self.sequence > 0 && !self.queue.is_empty()).then(|| Place {
+            event_id: self.id,
+            queue: self.queue.clone(),
+            aggregate_id: self.aggregate_id,
+            sequence: self.sequence,
+        })
+    }
+
+    /// The trace to go on with: the one that it happened in, else a new one.
+    pub fn trace(&self) -> TraceContext {
+        let given = self.trace_context.as_deref().and_then(TraceContext::parse);
+        given.unwrap_or_else(TraceContext::begin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the release before wrote it.
+    fn envelope(version: i16, payload: &str) -> Envelope {
+        let body = format!(
+            r#"{{"id":"01890000-0000-7000-8000-000000000000","type":"order_paid","version":{version},
+            "aggregate_id":"01890000-0000-7000-8000-000000000000","sequence":1,
+            "occurred_at":"2026-01-01T00:00:00Z","payload":{payload}}}"#
+        );
+        Envelope::parse(&body).unwrap()
+    }
+
+    #[test]
+    fn newer_version_is_set_aside() {
+        let newer = envelope(2, "{}").event();
+        assert!(matches!(newer, Err(UnknownEvent::Newer(2))));
+    }
+
+    #[test]
+    fn unknown_type_is_set_aside() {
+        let unknown = envelope(1, r#"{"type":"order_framed","data":{}}"#).event();
+        assert!(matches!(unknown, Err(UnknownEvent::Payload(_))));
+    }
+
+    #[test]
+    fn place_and_trace_are_those_that_were_sent() {
+        let mut envelope = envelope(1, "{}");
+        assert_eq!(envelope.place(), None);
+        envelope.queue = "mail".to_owned();
+        assert_eq!(envelope.place().unwrap().sequence, 1);
+        let trace = TraceContext::begin();
+        envelope.trace_context = Some(trace.to_string());
+        let read = Envelope::parse(&serde_json::to_string(&envelope).unwrap()).unwrap();
+        assert_eq!((read.trace(), read.queue.as_str()), (trace, "mail"));
+        envelope.trace_context = Some("nonsense".to_owned());
+        assert_eq!(envelope.trace().trace_id().len(), 32);
+        envelope.sequence = 0;
+        assert_eq!(envelope.place(), None);
+    }
+}

@@ -1,0 +1,101 @@
+//! The read models, thrown away and made again of the journal alone. Nobody may change the
+//! catalogue meanwhile.
+
+use std::time::{Duration, Instant};
+
+use local::journal::{self, Bucket, Filter};
+use local::postgres::{DATABASE, Node, connect};
+use serde_json::json;
+use shared::events::sweep;
+use shared::state::Sweeper;
+use shared::store::last_good::{digest, keys};
+use sqlx::PgConnection;
+use tests::Stack;
+use tests::shop::{Shop, VISA, new_key, order_of};
+use tests::state::Changed;
+use time::OffsetDateTime;
+
+use super::nodes::Nodes;
+use crate::faults::in_the_end;
+
+async fn database() -> PgConnection {
+    let stack = tests::stack::local();
+    connect(&stack, Node::Primary, DATABASE).await.unwrap()
+}
+
+async fn all_handled(filter: &Filter) {
+    in_the_end("every event is handled", async || {
+        let waiting = journal::waiting(&mut database().await, filter).await;
+        (waiting.unwrap() == 0).then_some(())
+    })
+    .await;
+}
+
+async fn read_models(bucket: &str) -> String {
+    let models = journal::read_models(&tests::stack::local(), bucket, &mut database().await);
+    digest(&models.await.unwrap())
+}
+
+/// Throws everything away. How far the sweeper has compared stays, so that it makes nothing of its
+/// own accord but the few products that it looks at each minute.
+async fn forget(bucket: &str) {
+    let state = Changed::new().state::<Sweeper>().await;
+    let bucket = Bucket::of(&tests::stack::local(), bucket);
+    for key in bucket.keys().await.unwrap() {
+        if key != keys::WALK {
+            state.last_good.objects().drop_kept(&key).await.unwrap();
+        }
+    }
+    sqlx::query("delete from recommendations")
+        .execute(&mut database().await)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn read_models_are_made_again_of_the_journal_as_they_were() {
+    let stack = Stack::alone();
+    Nodes::whole_again_after(async |_| {
+        let bucket = stack.environment("projector").await["CATALOGUE_BUCKET"].clone();
+        let shop = Shop::open().await;
+        let (one, other) = (shop.product(1000, 5).await, shop.product(700, 5).await);
+        let mut together = order_of(&one, 1, VISA);
+        together["lines"] = json!([{"sku": one, "quantity": 1}, {"sku": other, "quantity": 1}]);
+        let bought = shop.customer.post_once("/checkout", &new_key(), &together);
+        let _ = bought.await.expect(201);
+        let filter = Filter {
+            since: OffsetDateTime::UNIX_EPOCH,
+            types: Vec::new(),
+            queues: ["catalogue", "analytics"].map(str::to_owned).into(),
+        };
+        all_handled(&filter).await;
+        let before = read_models(&bucket).await;
+        forget(&bucket).await;
+        assert_ne!(read_models(&bucket).await, before);
+        let events = replay(&filter).await;
+        let began = Instant::now();
+        in_the_end("the read models are as they were", async || {
+            (read_models(&bucket).await == before).then_some(())
+        })
+        .await;
+        println!(
+            "{events} events, as before {:?} after the last",
+            began.elapsed()
+        );
+        // Longer, and the sweeper's comparison could have done it.
+        assert!(began.elapsed() < Duration::from_secs(60));
+    })
+    .await;
+}
+
+/// Has all these events handled once more; how many.
+async fn replay(filter: &Filter) -> u64 {
+    let events = journal::replay(&mut database().await, filter).await;
+    let events = events.unwrap();
+    assert!(events > 0);
+    // Publishes, and compares nothing, as the sweeper itself would.
+    let state = Changed::new().state::<Sweeper>().await;
+    while sweep(&state).await.unwrap() > 0 {}
+    all_handled(filter).await;
+    events
+}

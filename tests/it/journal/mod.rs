@@ -1,0 +1,164 @@
+//! The journal: what is written down stays, a gap is seen, and what was lost is sent again. That
+//! read models come out of it as they were is in `alone::journal`.
+
+use shared::context;
+use shared::domain::events::{Envelope, Event, Place};
+use shared::domain::trace::TraceContext;
+use shared::events::{publish, send_again, sweep};
+use shared::state::{AppState, Sweeper};
+use shared::store::{database, outbox};
+use sqlx::PgPool;
+use tests::shop::eventually;
+use tests::state::Changed;
+use tests::{TestDatabase, TestQueue};
+use uuid::Uuid;
+
+/// Events about one order, published to a queue that nobody listens to.
+struct Journal {
+    database: TestDatabase,
+    state: AppState<Sweeper>,
+    queue: TestQueue,
+    order_id: Uuid,
+}
+
+impl Journal {
+    async fn with(events: usize) -> Self {
+        let (database, queue) = (TestDatabase::create().await, TestQueue::create().await);
+        let own = tests::state_on::<Sweeper>(&database).await;
+        let state = Changed::new()
+            .on_the_database_of(&own)
+            .with("ORDERS_QUEUE_URL", &queue.url)
+            .state::<Sweeper>()
+            .await;
+        let order_id = Uuid::now_v7();
+        let mut tx = state.database.begin().await.unwrap();
+        for _ in 0..events {
+            let due = Event::PaymentDue { order_id };
+            outbox::add(&mut tx, order_id, &due).await.unwrap();
+        }
+        database::commit(tx).await.unwrap();
+        let journal = Self {
+            database,
+            state,
+            queue,
+            order_id,
+        };
+        journal.publish().await;
+        assert_eq!(journal.arrived().await, events);
+        journal
+    }
+
+    /// As often as it takes: a slow machine does not publish all in the time of a request.
+    async fn publish(&self) {
+        eventually("all is published", async || {
+            publish(&self.state, self.order_id).await;
+            let left = "select count(*) from outbox where published_at is null";
+            let left: i64 = sqlx::query_scalar(left)
+                .fetch_one(self.pool())
+                .await
+                .unwrap();
+            (left == 0).then_some(())
+        })
+        .await;
+    }
+
+    fn pool(&self) -> &PgPool {
+        self.database.pool()
+    }
+
+    async fn arrived(&self) -> usize {
+        self.queue.take().await.len()
+    }
+
+    async fn place(&self, sequence: i64) -> Place {
+        let event_id = sqlx::query_scalar(
+            "select event_id from outbox where aggregate_id = $1 and sequence = $2",
+        );
+        let event_id = event_id.bind(self.order_id).bind(sequence);
+        Place {
+            event_id: event_id.fetch_one(self.pool()).await.unwrap(),
+            queue: "orders".to_owned(),
+            aggregate_id: self.order_id,
+            sequence,
+        }
+    }
+
+    /// Handles an event; the numbers of those that should have been before it.
+    async fn handle(&self, sequence: i64) -> Vec<i64> {
+        let places = [self.place(sequence).await];
+        let mut tx = self.state.database.begin().await.unwrap();
+        outbox::mark_consumed(&mut tx, &places).await.unwrap();
+        let missing = outbox::missing_before(&mut tx, &places).await.unwrap();
+        database::commit(tx).await.unwrap();
+        let mut missing: Vec<i64> = missing.iter().map(|gap| gap.sequence).collect();
+        missing.sort_unstable();
+        missing
+    }
+
+    async fn as_if_hours_ago(&self) {
+        sqlx::query("update outbox set published_at = published_at - interval '3 hours'")
+            .execute(self.pool())
+            .await
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn consumer_sees_which_events_are_missing_and_that_they_came_late() {
+    let journal = Journal::with(4).await;
+    assert!(journal.handle(1).await.is_empty());
+    assert_eq!(journal.handle(4).await, [2, 3]);
+    assert_eq!(journal.handle(3).await, [2]);
+    assert!(journal.handle(2).await.is_empty());
+    assert!(journal.handle(4).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_never_handled_is_sent_again_once() {
+    let journal = Journal::with(3).await;
+    journal.handle(1).await;
+    journal.handle(3).await;
+    assert_eq!(send_again(&journal.state).await.unwrap(), 0);
+    journal.as_if_hours_ago().await;
+    assert_eq!(send_again(&journal.state).await.unwrap(), 1);
+    journal.publish().await;
+    assert_eq!(journal.arrived().await, 1);
+    journal.as_if_hours_ago().await;
+    assert_eq!(send_again(&journal.state).await.unwrap(), 0);
+    assert_eq!(sweep(&journal.state).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn what_happened_can_be_neither_changed_nor_removed() {
+    let journal = Journal::with(1).await;
+    for statement in [
+        "delete from outbox",
+        "update outbox set payload = '{}'",
+        "update outbox set sequence = 7",
+    ] {
+        let refused = sqlx::query(statement).execute(journal.pool()).await;
+        let refused = refused.unwrap_err();
+        let code = refused.as_database_error().unwrap().code().unwrap();
+        assert_eq!(code, "42501", "{statement}");
+    }
+}
+
+#[tokio::test]
+async fn event_is_sent_with_the_trace_that_it_happened_in() {
+    let journal = Journal::with(0).await;
+    let trace = TraceContext::begin();
+    let add = async {
+        let order_id = journal.order_id;
+        let mut tx = journal.state.database.begin().await.unwrap();
+        let due = Event::PaymentDue { order_id };
+        outbox::add(&mut tx, order_id, &due).await.unwrap();
+        database::commit(tx).await.unwrap();
+    };
+    context::traced(trace.clone(), add).await;
+    journal.publish().await;
+    let messages = journal.queue.take().await;
+    let body = messages[0].body.as_deref().unwrap();
+    let envelope = Envelope::parse(body).unwrap();
+    assert_eq!(envelope.trace(), trace);
+    assert_eq!(envelope.place().unwrap().queue, "orders");
+}
