@@ -32,8 +32,9 @@ async fn all_handled(filter: &Filter) {
 }
 
 async fn read_models(bucket: &str) -> String {
-    let models = journal::read_models(&tests::stack::local(), bucket, &mut database().await);
-    digest(&models.await.unwrap())
+    let (stack, mut database) = (tests::stack::local(), database().await);
+    let models = journal::read_models(&stack, bucket, &mut database).await;
+    digest(&models.unwrap())
 }
 
 /// Throws everything away. How far the sweeper has compared stays, so that it makes nothing of its
@@ -59,10 +60,10 @@ async fn read_models_are_made_again_of_the_journal_as_they_were() {
         let bucket = stack.environment("projector").await["CATALOGUE_BUCKET"].clone();
         let shop = Shop::open().await;
         let (one, other) = (shop.product(1000, 5).await, shop.product(700, 5).await);
-        let mut together = order_of(&one, 1, VISA);
+        let (key, mut together) = (new_key(), order_of(&one, 1, VISA));
         together["lines"] = json!([{"sku": one, "quantity": 1}, {"sku": other, "quantity": 1}]);
-        let bought = shop.customer.post_once("/checkout", &new_key(), &together);
-        let _ = bought.await.expect(201);
+        let bought = shop.customer.post_once("/checkout", &key, &together).await;
+        let _ = bought.expect(201);
         let filter = Filter {
             since: OffsetDateTime::UNIX_EPOCH,
             types: Vec::new(),
