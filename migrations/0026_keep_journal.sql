@@ -37,3 +37,5 @@ on conflict (aggregate_id, queue) do nothing;
 
 -- Consumers note what they handled.
 grant select (event_id, queue, aggregate_id, sequence, consumed_at), update (consumed_at) on outbox to mailer, projector;
+-- Whoever discards a dead letter notes that nobody will handle it.
+grant select (event_id, queue, consumed_at), update (consumed_at) on outbox to ops;

@@ -33,6 +33,7 @@ pub async fn keep(state: AppState, letter: DeadLetter) -> Result<(), Failure> {
         error_class: letter.error_class,
         error: masked(&letter.error, ERROR_CHARS_MAX),
         attempts: letter.attempts,
+        replay_of: letter.replay_of,
         first_failed_at: letter.first_failed_at,
         failed_at: letter.failed_at,
         message_id: &letter.message_id,
@@ -78,13 +79,18 @@ async fn record(tx: &mut PgConnection, death: &mut Death<'_>) -> Result<Option<F
     Ok(Some(fate))
 }
 
-/// Whether a death changes nothing: it was counted, however late its message comes once more, or
-/// what was sent has been dealt with since.
+/// Whether a death changes nothing: it was counted, however late its message comes once more; what
+/// was sent has been dealt with since; or it is the one that is known, of a copy that the journal
+/// sent. Of one that is open only a replay can die anew.
 fn is_over(known: &Known, death: &Death<'_>) -> bool {
-    known.status == DeadLetterStatus::Discarded
-        || known.last_message_id == death.message_id
-        || death.failed_at < known.last_failed_at
-        || known.resolved_at.is_some_and(|at| death.failed_at < at)
+    let is_new = match known.status {
+        DeadLetterStatus::Waiting | DeadLetterStatus::Replaying | DeadLetterStatus::Parked => {
+            death.replay_of == Some(death.id)
+        }
+        DeadLetterStatus::Replayed => known.resolved_at.is_none_or(|at| death.failed_at >= at),
+        DeadLetterStatus::Discarded => false,
+    };
+    !is_new || known.last_message_id == death.message_id || death.failed_at < known.last_failed_at
 }
 
 /// What passes is replayed later, after ever longer pauses. Everything else would fail again.

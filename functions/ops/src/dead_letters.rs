@@ -12,7 +12,7 @@ use shared::http::{
 };
 use shared::store::audit::{self, Entry};
 use shared::store::dead_letters::{self, Count, Filter, Position, Shown};
-use shared::store::{PgConnection, database};
+use shared::store::{PgConnection, database, outbox};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -349,6 +349,7 @@ async fn discard(
         }
     }
     dead_letters::discard(tx, id, (admin.id(), reason)).await?;
+    outbox::give_up(tx, id).await?;
     let entry = Entry {
         actor: admin.id(),
         action: "dead_letter.discard",

@@ -42,6 +42,8 @@ pub struct DeadLetter {
     pub error: String,
     /// How often its consumer was given it, as far as is known.
     pub attempts: i32,
+    /// Which dead letter it was sent again for, if it was.
+    pub replay_of: Option<Uuid>,
     /// When it failed first.
     pub first_failed_at: OffsetDateTime,
     /// When it was given up.
@@ -68,6 +70,7 @@ impl DeadLetter {
             error_class: class.unwrap_or(ErrorClass::NoAnswer),
             error: error.to_owned(),
             attempts: attempts.unwrap_or(1).clamp(1, ATTEMPTS_MAX),
+            replay_of: replay_of(message),
             first_failed_at: at(attributes::FIRST_FAILED_AT).unwrap_or(failed_at),
             failed_at,
         }

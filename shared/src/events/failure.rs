@@ -85,11 +85,13 @@ pub(super) async fn dispose(queues: &Queues, message: &SqsMessage, failure: &Fai
         receipt_handle: message.receipt_handle.as_deref().unwrap_or_default(),
         body: message.body.as_deref().unwrap_or_default(),
     };
-    if receives >= failure.receives_max() || replay_of(message).is_some() {
+    let replay_of = replay_of(message);
+    if receives >= failure.receives_max() || replay_of.is_some() {
         let rejection = Rejection {
             class: failure.class(),
             error: reason(failure),
             attempts: receives,
+            replay_of,
             first_failed_at: first_failed_at(message),
             failed_at: clock::now().format(&Rfc3339).unwrap_or_default(),
         };

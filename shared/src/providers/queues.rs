@@ -59,6 +59,8 @@ pub struct Rejection {
     pub error: String,
     /// How often the message was taken.
     pub attempts: u32,
+    /// Which dead letter the message was sent again for, if it was.
+    pub replay_of: Option<Uuid>,
     /// RFC 3339.
     pub first_failed_at: String,
     /// RFC 3339.
@@ -179,8 +181,9 @@ impl Queues {
     ) -> Result<(), CallError<AwsError>> {
         let url = format!("{}{DEAD_LETTERS}", self.source(received)?);
         let attempts = rejection.attempts.to_string();
+        let replay_of = rejection.replay_of.map(|id| id.to_string());
         call(Intent::QueueSend, || async {
-            let send = self
+            let mut send = self
                 .client
                 .send_message()
                 .queue_url(&url)
@@ -193,6 +196,9 @@ impl Queues {
                     text(&rejection.first_failed_at)?,
                 )
                 .message_attributes(attributes::FAILED_AT, text(&rejection.failed_at)?);
+            if let Some(id) = &replay_of {
+                send = send.message_attributes(attributes::REPLAY_OF, text(id)?);
+            }
             send.send().await.map(drop).map_err(AwsError::from)
         })
         .await

@@ -37,6 +37,8 @@ pub struct Death<'a> {
     pub error: String,
     /// How often its consumer was given it.
     pub attempts: i32,
+    /// Which dead letter it was sent again for, if it was.
+    pub replay_of: Option<Uuid>,
     /// When it failed first.
     pub first_failed_at: OffsetDateTime,
     /// When it was given up.

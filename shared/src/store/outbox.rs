@@ -208,6 +208,24 @@ pub async fn mark_consumed(tx: &mut PgConnection, places: &[Place]) -> Result<()
     Ok(())
 }
 
+/// Notes that nobody will handle a dead letter's event any more, so that it is not sent again.
+/// One that only has another event's id is not that event.
+///
+/// # Errors
+/// The database's.
+pub async fn give_up(tx: &mut PgConnection, dead_letter: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "update outbox set consumed_at = now() from failed_events
+         where failed_events.id = $1 and failed_events.error_class <> 'event_id_reused'
+             and outbox.event_id = failed_events.event_id and outbox.queue = failed_events.queue
+             and outbox.consumed_at is null",
+    )
+    .bind(dead_letter)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
 /// Events with lower numbers than these of the same aggregate and queue that were not handled.
 ///
 /// # Errors

@@ -40,12 +40,7 @@ async fn same_message_is_one_row_and_counted_once_for_each_death() {
     let body = event(Uuid::now_v7(), 1);
     let first = Death::of(&body, "transient");
     // At once, later, and after it died again.
-    let second = Death {
-        message_id: "2",
-        class: "defect",
-        at: 20,
-        ..first
-    };
+    let second = Death::of(&body, "defect").replayed("2", 20);
     for death in [first, first, second, first, second] {
         assert!(desk.dies(death).await);
     }
@@ -58,15 +53,38 @@ async fn same_message_is_one_row_and_counted_once_for_each_death() {
 }
 
 #[tokio::test]
+async fn copy_that_the_journal_sent_dies_the_same_death() {
+    let desk = Desk::open().await;
+    let body = event(Uuid::now_v7(), 1);
+    let copy = Death {
+        message_id: "2",
+        at: 20,
+        ..Death::of(&body, "defect")
+    };
+    assert!(desk.dies(Death::of(&body, "transient")).await);
+    let first = desk.one().await;
+    assert!(desk.dies(copy).await);
+    let letter = desk.one().await;
+    assert_eq!(
+        (letter.attempts, letter.error_class),
+        (5, first.error_class)
+    );
+    assert_eq!(letter.next_attempt_at, first.next_attempt_at);
+    // Nor does it undo what somebody asked for, whether that is sent yet or not.
+    assert_eq!(desk.release().await, 1);
+    assert!(desk.dies(copy).await);
+    assert_eq!(desk.one().await.status, DeadLetterStatus::Waiting);
+    assert_eq!(dlq_replayer::replay(&desk.state).await.unwrap(), 1);
+    assert!(desk.dies(copy).await);
+    assert_eq!(desk.one().await.status, DeadLetterStatus::Replaying);
+}
+
+#[tokio::test]
 async fn event_id_with_another_body_is_parked_and_changes_nothing_of_the_first() {
     let desk = Desk::open().await;
     let body = event(Uuid::now_v7(), 1);
     let other = body.replace("order_paid", "order_cancelled");
-    let again = Death {
-        message_id: "3",
-        at: 30,
-        ..Death::of(&body, "transient")
-    };
+    let again = Death::of(&body, "transient").replayed("3", 30);
     assert!(desk.dies(Death::of(&body, "transient")).await);
     let reused = Death {
         message_id: "2",

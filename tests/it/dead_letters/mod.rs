@@ -8,6 +8,8 @@ mod whole;
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use serde_json::{Value, json};
+use shared::domain::events::Queue;
+use shared::domain::ids;
 use shared::events::keep_batch;
 use shared::state::{AppState, DlqReplayer};
 use shared::store::dead_letters::{self, Filter, Shown};
@@ -66,6 +68,8 @@ struct Death<'a> {
     class: &'a str,
     /// In seconds after midnight.
     at: u32,
+    /// The dead letter that it was sent again for.
+    replay_of: Option<Uuid>,
 }
 
 impl<'a> Death<'a> {
@@ -75,13 +79,24 @@ impl<'a> Death<'a> {
             body,
             class,
             at: 10,
+            replay_of: None,
+        }
+    }
+
+    /// The same message, which its replay did not help.
+    fn replayed(self, message_id: &'a str, at: u32) -> Self {
+        Self {
+            message_id,
+            at,
+            replay_of: Some(ids::dead_letter_id(Queue::Mail, self.body)),
+            ..self
         }
     }
 
     fn batch(self, arn: &str) -> SqsEvent {
         let text = |value: &str| json!({"stringValue": value, "dataType": "String"});
         let at = format!("2026-11-01T00:00:{:02}Z", self.at);
-        let record = json!({
+        let mut record = json!({
             "messageId": self.message_id, "receiptHandle": "test", "body": self.body,
             "eventSourceARN": arn,
             "messageAttributes": {
@@ -90,6 +105,9 @@ impl<'a> Death<'a> {
                 "failed_at": text(&at),
             },
         });
+        if let Some(id) = self.replay_of {
+            record["messageAttributes"]["replay_of"] = text(&id.to_string());
+        }
         serde_json::from_value(json!({"Records": [record]})).unwrap()
     }
 }

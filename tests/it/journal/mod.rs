@@ -2,10 +2,12 @@
 //! read models come out of it as they were is in `alone::journal`.
 
 use shared::context;
+use shared::domain::dead_letters::ErrorClass;
 use shared::domain::events::{Envelope, Event, Place};
 use shared::domain::trace::TraceContext;
-use shared::events::{publish, send_again, sweep};
-use shared::state::{AppState, Sweeper};
+use shared::events::{keep_batch, publish, send_again, sweep};
+use shared::state::{AppState, DlqReplayer, Ops, Sweeper};
+use shared::store::dead_letters::{self, Filter, Shown};
 use shared::store::{database, outbox};
 use sqlx::PgPool;
 use tests::shop::eventually;
@@ -30,22 +32,26 @@ impl Journal {
             .with("ORDERS_QUEUE_URL", &queue.url)
             .state::<Sweeper>()
             .await;
-        let order_id = Uuid::now_v7();
-        let mut tx = state.database.begin().await.unwrap();
-        for _ in 0..events {
-            let due = Event::PaymentDue { order_id };
-            outbox::add(&mut tx, order_id, &due).await.unwrap();
-        }
-        database::commit(tx).await.unwrap();
         let journal = Self {
             database,
             state,
             queue,
-            order_id,
+            order_id: Uuid::now_v7(),
         };
+        for _ in 0..events {
+            journal.add().await;
+        }
         journal.publish().await;
         assert_eq!(journal.arrived().await, events);
         journal
+    }
+
+    async fn add(&self) {
+        let order_id = self.order_id;
+        let mut tx = self.state.database.begin().await.unwrap();
+        let due = Event::PaymentDue { order_id };
+        outbox::add(&mut tx, order_id, &due).await.unwrap();
+        database::commit(tx).await.unwrap();
     }
 
     /// As often as it takes: a slow machine does not publish all in the time of a request.
@@ -68,6 +74,23 @@ impl Journal {
 
     async fn arrived(&self) -> usize {
         self.queue.take().await.len()
+    }
+
+    /// Has the one that arrived die; the row that it is kept in.
+    async fn dies(&self) -> Shown {
+        let messages = self.queue.take().await;
+        let changed = Changed::new().on_the_database_of(&self.state);
+        let changed = changed.with("ORDERS_QUEUE_URL", &self.queue.url);
+        let replayer: AppState<DlqReplayer> = changed.state().await;
+        let keep = |letter| dlq_replayer::keep(replayer.clone(), letter);
+        let kept = keep_batch(self.queue.dead_batch(&messages), keep).await;
+        assert!(kept.batch_item_failures.is_empty());
+        let read = replayer.database.read_own(|pool| async move {
+            dead_letters::page(&pool, &Filter::default(), None, 10).await
+        });
+        let mut letters = read.await.unwrap();
+        assert_eq!((messages.len(), letters.len()), (1, 1), "{letters:?}");
+        letters.remove(0)
     }
 
     async fn place(&self, sequence: i64) -> Place {
@@ -129,6 +152,43 @@ async fn what_was_never_handled_is_sent_again_once() {
 }
 
 #[tokio::test]
+async fn dead_letter_is_sent_again_once_and_stays_the_same() {
+    let journal = Journal::with(0).await;
+    journal.add().await;
+    journal.publish().await;
+    let first = journal.dies().await;
+    journal.as_if_hours_ago().await;
+    assert_eq!(send_again(&journal.state).await.unwrap(), 1);
+    journal.publish().await;
+    let again = journal.dies().await;
+    assert_eq!((first.id, first.event_id), (again.id, again.event_id));
+    assert_eq!(first.last_failed_at, again.last_failed_at);
+    assert_eq!(again.error_class, ErrorClass::NoAnswer);
+}
+
+#[tokio::test]
+async fn discarded_dead_letter_is_not_sent_again() {
+    let journal = Journal::with(0).await;
+    journal.add().await;
+    journal.publish().await;
+    let letter = journal.dies().await;
+    let changed = Changed::new().on_the_database_of(&journal.state);
+    let ops: AppState<Ops> = changed.state().await;
+    let mut tx = ops.database.begin().await.unwrap();
+    let decision = (Uuid::now_v7(), "about no order");
+    dead_letters::discard(&mut tx, letter.id, decision)
+        .await
+        .unwrap();
+    outbox::give_up(&mut tx, letter.id).await.unwrap();
+    database::commit(tx).await.unwrap();
+    journal.as_if_hours_ago().await;
+    assert_eq!(send_again(&journal.state).await.unwrap(), 0);
+    // Nor is it missed by those that come after it.
+    journal.add().await;
+    assert!(journal.handle(2).await.is_empty());
+}
+
+#[tokio::test]
 async fn what_happened_can_be_neither_changed_nor_removed() {
     let journal = Journal::with(1).await;
     for statement in [
@@ -147,14 +207,7 @@ async fn what_happened_can_be_neither_changed_nor_removed() {
 async fn event_is_sent_with_the_trace_that_it_happened_in() {
     let journal = Journal::with(0).await;
     let trace = TraceContext::begin();
-    let add = async {
-        let order_id = journal.order_id;
-        let mut tx = journal.state.database.begin().await.unwrap();
-        let due = Event::PaymentDue { order_id };
-        outbox::add(&mut tx, order_id, &due).await.unwrap();
-        database::commit(tx).await.unwrap();
-    };
-    context::traced(trace.clone(), add).await;
+    context::traced(trace.clone(), journal.add()).await;
     journal.publish().await;
     let messages = journal.queue.take().await;
     let body = messages[0].body.as_deref().unwrap();
