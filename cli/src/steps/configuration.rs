@@ -146,7 +146,7 @@ mod tests {
             format!("DB_SSLMODE must be verify-full in production: nothing goes to the database in plain text ({database})"),
             format!("LIMIT_PER_ADDRESS must be at most 200 in production, not a local stack's 100000 ({http})"),
             format!("CORS_ALLOWED_ORIGINS must not have * in production: list the origins ({http})"),
-            "SHOP_CURRENCY must be an ISO 4217 code of three upper-case letters (auth, products, checkout, order-worker, sweeper)".to_owned(),
+            "SHOP_CURRENCY must be an ISO 4217 code of three upper-case letters (auth, products, checkout, ops, order-worker, sweeper)".to_owned(),
             "MEDIA_UPLOAD_URL is a local stack's: leave it out in production, where browsers upload to the bucket (products)".to_owned(),
             "STRIPE_BASE_URL must begin with https:// in production, not \"http://stripe.shop-of-ada.com\" (checkout, ops, order-worker, sweeper)".to_owned(),
         ];
