@@ -161,11 +161,11 @@ async fn nul_in_any_text_is_no_defect() {
     {
         let operation = operations.iter().find(|one| one.name() == row.0).unwrap();
         let letters = row.3.split(' ');
-        let mut may = Who::ALL
+        let may = Who::ALL
             .into_iter()
             .zip(letters)
             .filter(|(_, letter)| "+!".contains(letter));
-        let who = may.next_back().unwrap().0;
+        let who = may.last().unwrap().0;
         for (pointer, body) in with_nul(&serde_json::from_str(row.2).unwrap()) {
             let body = &body.to_string();
             let names = scene.make(row.1).await;
