@@ -200,16 +200,12 @@ impl Stack {
         serde_json::from_value(answer["Environment"]["Variables"].clone()).unwrap()
     }
 
-    /// A request to a service of the emulator, as the account's root.
+    /// A request to a service of the emulator.
     pub fn aws(&self, service: &str, method: Method, path: &str) -> RequestBuilder {
-        self.aws_as(local::aws::ACCESS_KEY, service, method, path)
-    }
-
-    /// The same as whoever has an access key.
-    pub fn aws_as(&self, key: &str, service: &str, method: Method, path: &str) -> RequestBuilder {
         // The emulator looks only at whose key it is, so the request carries a name and no signature.
         let identity = format!(
-            "AWS4-HMAC-SHA256 Credential={key}/20260101/{}/{service}/aws4_request, SignedHeaders=host, Signature=0",
+            "AWS4-HMAC-SHA256 Credential={}/20260101/{}/{service}/aws4_request, SignedHeaders=host, Signature=0",
+            local::aws::ACCESS_KEY,
             local::aws::REGION
         );
         reqwest::Client::new()

