@@ -11,7 +11,7 @@ use shared::state::{AppState, Auth, Checkout, Products, Sweeper};
 use shared::store::outbox;
 use std::time::{Duration, Instant};
 use tests::client::Client;
-use tests::shop::{Shop, new_key, order_of};
+use tests::shop::{Shop, eventually, new_key, order_of};
 use tests::state::{Changed, NOWHERE, silent};
 use tests::{Account, Stack, TestQueue};
 use tower::ServiceExt;
@@ -251,7 +251,13 @@ async fn events_that_waited_for_sqs_arrive_in_order_and_numbered_without_gaps_in
         .with("ANALYTICS_QUEUE_URL", &analytics.url)
         .state::<Sweeper>()
         .await;
-    assert_eq!(sweep(&back).await.unwrap(), 6);
+    // The breaker that opened in the environment without queues is this one's as well.
+    let sent = std::cell::Cell::new(0);
+    eventually("everything is sent", async || {
+        sent.set(sent.get() + sweep(&back).await.unwrap());
+        (sent.get() == 6).then_some(())
+    })
+    .await;
     assert_eq!(sweep(&back).await.unwrap(), 0);
     assert_eq!(
         arrived(&orders, order_id).await,

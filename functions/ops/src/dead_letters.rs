@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use shared::domain::catalogue::Reason;
 use shared::domain::dead_letters::{DeadLetterStatus, ErrorClass};
 use shared::domain::events::Queue;
 use shared::domain::ids;
@@ -102,11 +103,12 @@ impl ReplayView {
 pub(crate) struct DiscardBody {
     /// For whoever asks later.
     #[schema(
+        value_type = String,
         example = "a test of ours, about no order",
         min_length = 1,
         max_length = 200
     )]
-    reason: String,
+    reason: Reason,
 }
 
 /// Lists dead letters, those that were given up last first.
@@ -127,7 +129,7 @@ pub(crate) async fn get_dead_letters(
     let (limit, after) = (page.limit()?, page.position::<Position>()?);
     let filter = Filter {
         queue: known_queue("queue", query.queue)?,
-        type_: query.type_,
+        type_: named_type("type", query.type_)?,
         error_class: query.error_class,
         status: query.status,
         replay_id: query.replay_id,
@@ -203,7 +205,7 @@ pub(crate) async fn post_dead_letters_replay(
     let (limit, dry_run) = (limit(body.limit)?, body.dry_run);
     let filter = Filter {
         queue: known_queue("/queue", body.queue)?,
-        type_: body.type_,
+        type_: named_type("/type", body.type_)?,
         error_class: body.error_class,
         ..Filter::default()
     };
@@ -257,14 +259,26 @@ pub(crate) async fn post_dead_letter_discard(
     Path(id): Path<Uuid>,
     Json(body): Json<DiscardBody>,
 ) -> Result<Json<Shown>, ApiError> {
-    let reason = body.reason.trim();
-    if !(1..=200).contains(&reason.chars().count()) {
-        return Err(ApiError::invalid("/reason", "must be 1 to 200 characters"));
-    }
     let mut tx = state.database.begin().await?;
-    let shown = database::within(discard(&mut tx, &admin, (id, reason))).await?;
+    let discarded = discard(&mut tx, &admin, (id, body.reason.as_str()));
+    let shown = database::within(discarded).await?;
     database::commit(tx).await?;
     Ok(Json(shown))
+}
+
+/// A type may be of a later release, so it is one if it is written like one.
+fn named_type(pointer: &'static str, name: Option<String>) -> Result<Option<String>, ApiError> {
+    let is_type = |name: &String| {
+        name.bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    match name {
+        Some(name) if !is_type(&name) => Err(ApiError::invalid(
+            pointer,
+            "must be a type, such as order_paid",
+        )),
+        name => Ok(name),
+    }
 }
 
 /// `pointer` is where it was given.

@@ -34,7 +34,8 @@ where
     let deadline = Deadline::after(BATCH_TIMEOUT);
     for message in batch.records {
         let request_id = message.message_id.clone().unwrap_or_default();
-        let work = handle_message(base, &message, &handle);
+        // A handler's future is large, and the caller's stack may be small.
+        let work = Box::pin(handle_message(base, &message, &handle));
         if !context::scope(
             Context {
                 request_id: request_id.clone(),
