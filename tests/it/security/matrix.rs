@@ -165,7 +165,10 @@ async fn nul_in_any_text_is_no_defect() {
             .into_iter()
             .zip(letters)
             .filter(|(_, letter)| "+!".contains(letter));
-        let who = may.last().unwrap().0;
+        // Of a dead letter there is only one that is not there.
+        let Some((who, _)) = may.last() else {
+            continue;
+        };
         for (pointer, body) in with_nul(&serde_json::from_str(row.2).unwrap()) {
             let body = &body.to_string();
             let names = scene.make(row.1).await;
