@@ -46,7 +46,7 @@ pub async fn replay(state: &AppState) -> Result<usize, StoreError> {
             }
             match send_again(state, id).await? {
                 Outcome::Sent => sent += 1,
-                Outcome::NotDue | Outcome::Parked => {}
+                Outcome::NotDue | Outcome::GivenUp(..) => {}
                 Outcome::QueueAway => return Ok(sent),
             }
             tokio::time::sleep(REPLAY_PACE).await;
@@ -70,7 +70,8 @@ async fn look(state: &AppState) -> Result<Vec<Uuid>, StoreError> {
 enum Outcome {
     Sent,
     NotDue,
-    Parked,
+    /// It is parked, for this reason.
+    GivenUp(ErrorClass, String),
     QueueAway,
 }
 
@@ -81,45 +82,42 @@ async fn send_again(state: &AppState, id: Uuid) -> Result<Outcome, StoreError> {
     let Some(due) = database::statement(dead_letters::claim(&mut tx, id)).await? else {
         return Ok(Outcome::NotDue);
     };
-    let (outcome, given_up) = send(state, id, &due).await;
-    match (&outcome, given_up) {
-        (_, Some((class, error))) => {
-            let park = dead_letters::park(&mut tx, id, (class, error.as_str()));
-            database::statement(park).await?;
-        }
-        (Outcome::Sent, None) => {
+    let outcome = send(state, id, &due).await;
+    match &outcome {
+        Outcome::Sent => {
             let noted = dead_letters::await_answer(&mut tx, id, REPLAY_ANSWER_TIMEOUT);
             database::statement(noted).await?;
         }
-        _ => {}
+        Outcome::GivenUp(class, error) => {
+            let park = dead_letters::park(&mut tx, id, (*class, error.as_str()));
+            database::statement(park).await?;
+        }
+        Outcome::NotDue | Outcome::QueueAway => {}
     }
     database::commit(tx).await?;
     Ok(outcome)
 }
 
-/// Why one is not sent again.
-type GivenUp = Option<(ErrorClass, String)>;
-
-async fn send(state: &AppState, id: Uuid, due: &Due) -> (Outcome, GivenUp) {
+async fn send(state: &AppState, id: Uuid, due: &Due) -> Outcome {
     if due.replays >= REPLAYS_MAX {
         let error = "no replay was ever answered".to_owned();
-        return (Outcome::Parked, Some((ErrorClass::NoAnswer, error)));
+        return Outcome::GivenUp(ErrorClass::NoAnswer, error);
     }
     let Some(queue) = Queue::from_name(&due.queue) else {
         let error = format!("there is no queue {} in this release", due.queue);
-        return (Outcome::Parked, Some((ErrorClass::Refused, error)));
+        return Outcome::GivenUp(ErrorClass::Refused, error);
     };
     let body = String::from_utf8_lossy(&due.body);
     match state.queues.replay(queue, id, &body).await {
-        Ok(()) => (Outcome::Sent, None),
+        Ok(()) => Outcome::Sent,
         Err(error) if error.class() == Class::Transient => {
             tracing::warn!(error = telemetry::chain(&error), "the queues are away");
-            (Outcome::QueueAway, None)
+            Outcome::QueueAway
         }
         Err(error) => {
             let error = telemetry::chain(&error);
             tracing::warn!(dead_letter.id = %id, error, "a dead letter is refused");
-            (Outcome::Parked, Some((ErrorClass::Refused, error)))
+            Outcome::GivenUp(ErrorClass::Refused, error)
         }
     }
 }
