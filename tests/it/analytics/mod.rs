@@ -11,10 +11,10 @@ use shared::operations::project_catalogue;
 use shared::state::{AppState, Products, Projector, Sweeper};
 use shared::store::activities::{self, Figures};
 use sqlx::PgPool;
-use tests::TestDatabase;
 use tests::client::{Answer, Client};
 use tests::shop::{Shop, VISA, eventually, new_key, order_of};
 use tests::state::{Changed, NOWHERE};
+use tests::{TestDatabase, TestQueue};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
@@ -106,23 +106,72 @@ async fn reports_are_validated_and_lists_have_one_page() {
     let _ = anyone.get(&absent).await.expect(404);
 }
 
+/// Reports to one environment; what it says is missing, and what became of the report.
+async fn post(router: &Router, report: &Value) -> (Option<String>, Value) {
+    let request = http::Request::post("/api/v1/events")
+        .header("content-type", "application/json")
+        .body(axum::body::Body::from(report.to_string()))
+        .unwrap();
+    let answer = tower::ServiceExt::oneshot(router.clone(), request);
+    let answer = answer.await.unwrap();
+    assert_eq!(answer.status(), 202);
+    let degraded = answer.headers().get("x-degraded");
+    let degraded = degraded.map(|value| value.to_str().unwrap().to_owned());
+    let body = axum::body::to_bytes(answer.into_body(), 1_000);
+    (
+        degraded,
+        serde_json::from_slice(&body.await.unwrap()).unwrap(),
+    )
+}
+
 #[tokio::test]
 async fn without_sqs_a_report_is_lost_and_the_answer_says_so() {
     let state = Changed::new().at("SQS", NOWHERE).state::<Products>().await;
-    let body = report(&Uuid::new_v4().to_string(), 3).to_string();
-    let request = http::Request::post("/api/v1/events")
-        .header("content-type", "application/json")
-        .body(axum::body::Body::from(body))
-        .unwrap();
-    let answer = tower::ServiceExt::oneshot(products::router(state), request);
-    let answer = answer.await.unwrap();
-    assert_eq!(answer.status(), 202);
-    assert_eq!(answer.headers()["x-degraded"], "analytics");
-    let body = axum::body::to_bytes(answer.into_body(), 1_000)
-        .await
-        .unwrap();
-    let body: Value = serde_json::from_slice(&body).unwrap();
-    assert_eq!(body, json!({"received": 3, "kept": 0, "one_in": 1}));
+    let report = report(&Uuid::new_v4().to_string(), 3);
+    let (degraded, taken) = post(&products::router(state), &report).await;
+    assert_eq!(degraded.as_deref(), Some("analytics"));
+    assert_eq!(taken, json!({"received": 3, "kept": 0, "one_in": 1}));
+}
+
+#[tokio::test]
+async fn under_pressure_a_part_is_kept_and_says_for_how_many_it_stands() {
+    let queue = TestQueue::create().await;
+    let state = Changed::new().with("ANALYTICS_QUEUE_URL", &queue.url);
+    let router = products::router(state.state::<Products>().await);
+    let product = Uuid::new_v4().to_string();
+    // By the answers: how many reports stood for themselves, and what was kept of later ones.
+    let (mut whole, mut sampled) = (0, Vec::new());
+    while sampled.len() < 10 {
+        let (degraded, taken) = post(&router, &report(&product, 100)).await;
+        if taken["one_in"] == 1 {
+            assert_eq!((degraded, &taken["kept"]), (None, &json!(100)));
+            whole += 1;
+            assert!(whole < 1_000, "no pressure is too much");
+        } else {
+            assert_eq!(degraded.as_deref(), Some("analytics"));
+            assert_eq!(taken["one_in"], 10);
+            sampled.push(taken["kept"].as_u64().unwrap());
+        }
+    }
+    // Of 1,000, far from both none and all: the chance of less or more is one in millions.
+    let kept: u64 = sampled.iter().sum();
+    assert!((50..=160).contains(&kept), "{kept}");
+
+    let mut told = 0;
+    loop {
+        let messages = queue.take().await;
+        if messages.is_empty() {
+            break;
+        }
+        for message in messages {
+            let event: Value = serde_json::from_str(message.body().unwrap()).unwrap();
+            let data = &event["payload"]["data"];
+            if data["weight"] == 10 {
+                told += data["activities"].as_array().unwrap().len() as u64;
+            }
+        }
+    }
+    assert_eq!(told, kept, "what was sent on is what the answers said");
 }
 
 #[tokio::test]
