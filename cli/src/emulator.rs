@@ -19,9 +19,31 @@ pub(crate) async fn logs<T: DeserializeOwned>(
     operation: &str,
     input: &Value,
 ) -> Result<T> {
-    let request = post(stack, "logs", "/")
-        .header("x-amz-target", format!("Logs_20140328.{operation}"))
-        .header("content-type", "application/x-amz-json-1.1");
+    let request =
+        post(stack, "logs", "/").header("x-amz-target", format!("Logs_20140328.{operation}"));
+    operate(request, operation, input).await
+}
+
+/// Calls an operation of EventBridge.
+///
+/// # Errors
+/// The emulator is away or refuses.
+pub(crate) async fn event_bridge<T: DeserializeOwned>(
+    stack: &Stack,
+    operation: &str,
+    input: &Value,
+) -> Result<T> {
+    let request =
+        post(stack, "events", "/").header("x-amz-target", format!("AWSEvents.{operation}"));
+    operate(request, operation, input).await
+}
+
+async fn operate<T: DeserializeOwned>(
+    request: RequestBuilder,
+    operation: &str,
+    input: &Value,
+) -> Result<T> {
+    let request = request.header("content-type", "application/x-amz-json-1.1");
     let (status, text) = send(request.body(input.to_string())).await?;
     if !status.is_success() {
         bail!("The emulator refuses {operation}: {text}");

@@ -76,7 +76,8 @@ enum Command {
     Openapi,
     /// Checks before a deployment: configuration of every function, template, connections, schema
     Check(check::Options),
-    /// Measures cold starts against a bare hello-world, and the sizes of the functions
+    /// Measures cold starts against a bare hello-world, and the sizes of the functions; or what the
+    /// warmer is good for
     Bench(bench::Options),
     /// Runs one of the long-lived servers of the stack
     #[command(hide = true)]

@@ -5,12 +5,13 @@ mod runtime;
 mod sizes;
 mod subjects;
 mod table;
+mod warmer;
 
 use crate::progress::Progress;
 use crate::project;
 use crate::steps::build::{self, Target};
 use anyhow::{Result, bail};
-use clap::Args;
+use clap::{Args, Subcommand};
 use cold_start::ColdStart;
 use local::{Stack, tools};
 use serde::Serialize;
@@ -18,7 +19,10 @@ use sizes::Size;
 use std::path::PathBuf;
 
 #[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Options {
+    #[command(subcommand)]
+    what: Option<What>,
     /// Only these functions, with commas between
     #[arg(long, value_delimiter = ',')]
     functions: Vec<String>,
@@ -31,6 +35,13 @@ pub(crate) struct Options {
     /// Prints one JSON object and nothing else
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Measures the cold starts that customers meet with and without the warmer. On the running
+    /// stack, whose environments it ends again and again
+    Warmer(warmer::Options),
 }
 
 /// Everything that was measured.
@@ -49,6 +60,9 @@ struct Report {
 /// # Errors
 /// Something does not build, or a function gives no answer.
 pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
+    if let Some(What::Warmer(options)) = &options.what {
+        return warmer::run(stack, options).await;
+    }
     let progress = match options.json {
         true => Progress::silent(),
         false => Progress::new(),

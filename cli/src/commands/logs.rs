@@ -96,6 +96,15 @@ impl Reader {
     }
 }
 
+/// The lines of a function since a time, in milliseconds since the epoch; oldest first.
+///
+/// # Errors
+/// The emulator is away or refuses.
+pub(crate) async fn lines(stack: &Stack, function: &str, since_ms: i64) -> Result<Vec<String>> {
+    let events = events(stack, function, since_ms).await?;
+    Ok(events.into_iter().map(|event| event.message).collect())
+}
+
 async fn events(stack: &Stack, function: &str, since_ms: i64) -> Result<Vec<Event>> {
     let input = json!({ "logGroupName": format!("/aws/lambda/holdfast-{STAGE}-{function}"), "startTime": since_ms });
     let page: Result<Page> = emulator::logs(stack, "FilterLogEvents", &input).await;

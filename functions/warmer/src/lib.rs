@@ -8,6 +8,7 @@ use shared::config::WarmTarget;
 use shared::events::WarmUp;
 use shared::providers::functions::Functions;
 use shared::state::Warmer;
+use shared::telemetry;
 
 /// What this function has at hand.
 pub type AppState = shared::state::AppState<Warmer>;
@@ -45,7 +46,7 @@ async fn warm(functions: &Functions, target: &WarmTarget) -> Warmed {
     for error in answers.iter().filter_map(|answer| answer.as_ref().err()) {
         tracing::warn!(
             function = target.function,
-            error = chain(error),
+            error = telemetry::chain(error),
             "not warmed"
         );
     }
@@ -57,14 +58,4 @@ async fn warm(functions: &Functions, target: &WarmTarget) -> Warmed {
         asked,
         answered,
     }
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut chain = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        chain = format!("{chain}: {cause}");
-        next = cause.source();
-    }
-    chain
 }

@@ -1,11 +1,12 @@
 //! The event that keeps an environment warm.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
 use crate::resilience::policies::WARM_UP_HOLD;
 use crate::state::Edge;
+use crate::telemetry;
 
 /// What the warmer sends: `{"warm_up":{"hold_ms":300}}`, in exactly this order
 /// and spacing, because HTTP functions tell it from a request by how it begins.
@@ -48,8 +49,10 @@ impl WarmUp {
     /// Touches what a request would need, and stays busy for as long as was
     /// asked, though never longer than the policy says.
     pub async fn run(self, edge: &Edge) {
+        let started = Instant::now();
         let hold = Duration::from_millis(self.warm_up.hold_ms).min(WARM_UP_HOLD);
         futures::join!(edge.warm_up(), tokio::time::sleep(hold));
+        telemetry::warm_up(started.elapsed());
     }
 }
 

@@ -1,4 +1,4 @@
-//! Logs: one JSON line per request and per message. Never personal data, tokens or bodies.
+//! Logs: one JSON line per request, message and warm-up. Never personal data, tokens or bodies.
 
 mod metrics;
 
@@ -79,6 +79,15 @@ pub fn message(message: Message<'_>) {
     );
 }
 
+/// Writes the line of one warm-up. The first request after it is no cold start.
+pub fn warm_up(duration: Duration) {
+    tracing::info!(
+        duration_ms = milliseconds(duration),
+        cold_start = cold_start(),
+        "warm-up"
+    );
+}
+
 /// An error and its causes, in one line.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut chain = error.to_string();
@@ -91,7 +100,7 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     chain
 }
 
-/// Whether this is the environment's first request or message.
+/// Whether this is the environment's first request, message or warm-up.
 fn cold_start() -> bool {
     static FIRST: AtomicBool = AtomicBool::new(true);
     FIRST.swap(false, Ordering::Relaxed)

@@ -11,3 +11,4 @@ mod journal;
 mod nodes;
 mod rotations;
 mod schema;
+mod warmer;
