@@ -6,7 +6,9 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::domain::trace::TraceContext;
 
@@ -35,9 +37,12 @@ pub async fn scope<F: Future>(context: Context, work: F) -> F::Output {
 
 /// The deadline in force.
 pub fn deadline() -> Deadline {
-    CONTEXT
-        .try_with(|c| c.deadline)
-        .unwrap_or_else(|_| Deadline::after(UNBOUND))
+    given_deadline().unwrap_or_else(|| Deadline::after(UNBOUND))
+}
+
+/// The deadline in force; `None` without a context.
+pub fn given_deadline() -> Option<Deadline> {
+    CONTEXT.try_with(|c| c.deadline).ok()
 }
 
 /// The id of the request or message at hand; empty outside of one.
@@ -72,7 +77,7 @@ pub async fn noting_degradations<F: Future>(work: F) -> (F::Output, BTreeSet<&'s
     DEGRADATIONS.scope(RefCell::default(), noted).await
 }
 
-/// The point after which nobody waits for the answer any more.
+/// The point after which nobody waits for the answer any more. By tokio's clock, which tests pause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
@@ -80,6 +85,11 @@ impl Deadline {
     /// The deadline `timeout` from now.
     pub fn after(timeout: Duration) -> Self {
         Self(Instant::now() + timeout)
+    }
+
+    /// The deadline `margin` before this one.
+    pub fn earlier_by(self, margin: Duration) -> Self {
+        Self(self.0.checked_sub(margin).unwrap_or(self.0))
     }
 
     /// What is left; zero once it has passed.

@@ -12,6 +12,7 @@ mod aftermath;
 mod alone;
 mod analytics;
 mod auth;
+mod batches;
 mod buying;
 mod dead_letters;
 mod docs_page;

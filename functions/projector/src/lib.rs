@@ -35,9 +35,7 @@ struct Asked<'a> {
 /// Which of these failed, and why.
 #[derive(Debug, Default)]
 struct Failed {
-    products: BTreeSet<Uuid>,
-    /// Why all of the products failed, if it was together.
-    together: Option<String>,
+    products: BTreeMap<Uuid, String>,
     categories: Option<String>,
     rates: Option<String>,
     orders: Option<String>,
@@ -45,11 +43,20 @@ struct Failed {
 }
 
 impl Failed {
-    /// Why a product failed; nothing when it did not.
-    fn product(&self, id: Uuid) -> Option<&str> {
-        // Its own reason is in the log.
-        let why = self.together.as_deref().unwrap_or("the product failed");
-        self.products.contains(&id).then_some(why)
+    /// What an event's failure is, with its own cause.
+    fn result(&self, event: &Event) -> Result<(), Failure> {
+        let why = match event {
+            Event::ProductChanged { product_id } => self.products.get(product_id),
+            Event::CategoriesChanged => self.categories.as_ref(),
+            Event::RatesChanged => self.rates.as_ref(),
+            Event::OrderPaid { .. } | Event::OrderCancelled { .. } => self.orders.as_ref(),
+            Event::ActivityReported { .. } => self.reports.as_ref(),
+            // Sent to other queues.
+            _ => return Err(Failure::defect("the event is not for this queue")),
+        };
+        why.map_or(Ok(()), |why| {
+            Err(Failure::again(format!("it was not projected: {why}")))
+        })
     }
 }
 
@@ -62,22 +69,8 @@ pub async fn handle(
     events: Vec<Sent>,
 ) -> Vec<Result<(), Failure>> {
     let failed = project(&state, &recent, asked(&events)).await;
-    let result = |sent: &Sent| {
-        let why = match &sent.event {
-            Event::ProductChanged { product_id } => failed.product(*product_id),
-            Event::CategoriesChanged => failed.categories.as_deref(),
-            Event::RatesChanged => failed.rates.as_deref(),
-            Event::OrderPaid { .. } | Event::OrderCancelled { .. } => failed.orders.as_deref(),
-            Event::ActivityReported { .. } => failed.reports.as_deref(),
-            // Sent to other queues.
-            _ => return Err(Failure::defect("the event is not for this queue")),
-        };
-        match why {
-            Some(why) => Err(Failure::again(format!("it was not projected: {why}"))),
-            None => Ok(()),
-        }
-    };
-    events.iter().map(result).collect()
+    let results = events.iter().map(|sent| failed.result(&sent.event));
+    results.collect()
 }
 
 fn asked(events: &[Sent]) -> Asked<'_> {
@@ -117,22 +110,62 @@ async fn project(state: &AppState, recent: &Recent, asked: Asked<'_>) -> Failed 
     }
     if !asked.products.is_empty() {
         match project_catalogue::products(state, recent, &asked.products).await {
-            Ok(products) => failed.products = products,
+            Ok(products) => {
+                let products = products.into_iter();
+                let products = products.map(|(id, why)| (id, shared::telemetry::chain(&why)));
+                failed.products = products.collect();
+            }
             Err(error) => {
-                failed.together = reason::<(), _>("lists", Err(error));
-                failed.products = asked.products.into_keys().collect();
+                let why = because("lists", &error);
+                let all = asked.products.into_keys();
+                failed.products = all.map(|id| (id, why.clone())).collect();
             }
         }
     }
     failed
 }
 
-/// Why it failed, which is logged as well.
 fn reason<T, E: std::error::Error + 'static>(
     what: &'static str,
     result: Result<T, E>,
 ) -> Option<String> {
-    let error = shared::telemetry::chain(&result.err()?);
+    Some(because(what, &result.err()?))
+}
+
+/// Why something failed that several events asked for, which is logged once as well.
+fn because(what: &'static str, error: &(dyn std::error::Error + 'static)) -> String {
+    let error = shared::telemetry::chain(error);
     tracing::warn!(what, error, "it was not projected");
-    Some(error)
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_event_that_failed_says_why() {
+        let [gone, torn, fine] = [1, 2, 3].map(Uuid::from_u128);
+        let failed = Failed {
+            products: [(gone, "S3 is away".into()), (torn, "it is torn".into())].into(),
+            orders: Some("the database is away".into()),
+            ..Failed::default()
+        };
+        let why = |event: Event| {
+            let failure = failed.result(&event).err()?;
+            Some(shared::telemetry::chain(&failure))
+        };
+        let changed = |product_id| why(Event::ProductChanged { product_id });
+        let paid = why(Event::OrderPaid { order_id: fine });
+        for (said, cause) in [
+            (changed(gone), "S3 is away"),
+            (changed(torn), "it is torn"),
+            (paid, "the database is away"),
+        ] {
+            let expected = format!("it was not projected: {cause}");
+            let said = said.unwrap_or_default();
+            assert!(said.ends_with(&expected), "{said}");
+        }
+        assert_eq!((changed(fine), why(Event::RatesChanged)), (None, None));
+    }
 }

@@ -8,7 +8,7 @@ use uuid::{Uuid, uuid};
 use super::activity::Activity;
 use super::intent::RejectionReason;
 
-pub use envelope::{Envelope, Place, UnknownEvent};
+pub use envelope::{BODY_BYTES_MAX, Envelope, Place, UnknownEvent};
 
 /// A queue that events go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

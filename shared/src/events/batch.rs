@@ -1,27 +1,28 @@
 //! Runs a handler over a batch of SQS messages, each decoded and failing by itself.
 
-use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
 use aws_lambda_events::event::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use futures::FutureExt;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 
 use crate::context::{self, Context};
 use crate::domain::events::{Envelope, Event};
+use crate::domain::trace::TraceContext;
 use crate::resilience::policies::BATCH_TIMEOUT;
 use crate::resilience::{Deadline, SharedState};
 use crate::state::{AppState, Base};
 use crate::telemetry;
 
+use super::allowance::{Allowance, invocation};
 use super::consumption::consumed;
 use super::dead_letters;
-use super::failure::{Failure, dispose};
+use super::failure::{self, Failure, dispose};
 
 /// Runs `handle` for every message, one after the other, and reports exactly
-/// those that failed. Each of these waits a while in its queue, longer with every
-/// failure; one that is given up goes to the dead letters and is done with.
+/// those that are not done with. One that failed, or took too long, waits a while in its
+/// queue, longer with every failure; one that is given up goes to the dead letters. What is
+/// left no time for is not begun, and goes back at once.
 pub async fn handle_batch<F>(
     base: &Base,
     batch: SqsEvent,
@@ -31,24 +32,46 @@ where
     F: Future<Output = Result<(), Failure>>,
 {
     let mut response = SqsBatchResponse::default();
-    let deadline = Deadline::after(BATCH_TIMEOUT);
-    for message in batch.records {
-        let request_id = message.message_id.clone().unwrap_or_default();
-        // A handler's future is large, and the caller's stack may be small.
-        let work = Box::pin(handle_message(base, &message, &handle));
-        if !context::scope(
-            Context {
-                request_id: request_id.clone(),
-                deadline,
-            },
-            work,
-        )
-        .await
-        {
-            response.batch_item_failures.push(failed_item(request_id));
+    let time = Allowance::of_batch();
+    for (begun, message) in batch.records.iter().enumerate() {
+        let context = Context {
+            request_id: id_of(message),
+            deadline: time.answer,
+        };
+        let work = async {
+            if time.admits(begun) {
+                return handle_message(base, message, time, &handle).await;
+            }
+            give_back(base, message, &Said::default()).await;
+            false
+        };
+        if !context::scope(context, Box::pin(work)).await {
+            let failed = failed_item(id_of(message));
+            response.batch_item_failures.push(failed);
         }
     }
     response
+}
+
+pub(super) fn id_of(message: &SqsMessage) -> String {
+    message.message_id.clone().unwrap_or_default()
+}
+
+/// What a message says of itself, for its line in the log; nothing when it was not read.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    event_type: String,
+    trace_id: String,
+}
+
+impl Said {
+    /// What this envelope says, whose event belongs to `trace`.
+    pub(super) fn of(envelope: &Envelope, trace: &TraceContext) -> Self {
+        Self {
+            event_type: envelope.type_.clone(),
+            trace_id: trace.trace_id().to_owned(),
+        }
+    }
 }
 
 pub(super) fn failed_item(message_id: String) -> BatchItemFailure {
@@ -61,32 +84,31 @@ pub(super) fn failed_item(message_id: String) -> BatchItemFailure {
 async fn handle_message<F>(
     base: &Base,
     message: &SqsMessage,
+    time: Allowance,
     handle: &impl Fn(Envelope, Event) -> F,
 ) -> bool
 where
     F: Future<Output = Result<(), Failure>>,
 {
     let started = Instant::now();
-    let mut event_type = String::new();
+    let mut said = Said::default();
     let work = async {
         let envelope = Envelope::parse(message.body.as_deref().unwrap_or_default())?;
-        event_type.clone_from(&envelope.type_);
+        let trace = envelope.trace();
+        said = Said::of(&envelope, &trace);
         let event = envelope.event()?;
-        context::traced(envelope.trace(), handle(envelope, event)).await
+        context::traced(trace, handle(envelope, event)).await
     };
-    let result = AssertUnwindSafe(work)
-        .catch_unwind()
-        .await
-        .unwrap_or(Err(Failure::Panicked));
-    conclude(base, message, &event_type, result, started.elapsed()).await
+    let result = time.grant(&context::request_id(), work).await;
+    let result = result.unwrap_or_else(Err);
+    conclude(base, (message, &said), result, started.elapsed()).await
 }
 
 /// Logs what became of a message, confirms one that was replayed, and disposes of one that
 /// failed. Whether it is done with.
 pub(super) async fn conclude(
     base: &Base,
-    message: &SqsMessage,
-    event_type: &str,
+    (message, said): (&SqsMessage, &Said),
     result: Result<(), Failure>,
     duration: Duration,
 ) -> bool {
@@ -104,13 +126,24 @@ pub(super) async fn conclude(
             }
         }
     };
+    log(message, said, outcome, duration);
+    outcome != "again"
+}
+
+/// Gives a message back that was not begun. It is not a failure of it.
+pub(super) async fn give_back(base: &Base, message: &SqsMessage, said: &Said) {
+    failure::give_back(&base.queues, message).await;
+    log(message, said, "unprocessed", Duration::ZERO);
+}
+
+pub(super) fn log(message: &SqsMessage, said: &Said, outcome: &'static str, duration: Duration) {
     telemetry::message(telemetry::Message {
         message_id: message.message_id.as_deref().unwrap_or_default(),
-        event_type,
+        trace_id: &said.trace_id,
+        event_type: &said.event_type,
         outcome,
         duration,
     });
-    outcome != "again"
 }
 
 pub(super) fn log_failure(message: &SqsMessage, failure: &Failure) {
@@ -134,7 +167,8 @@ where
 {
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| {
         let (state, handle) = (&state, &handle);
-        async move {
+        let (batch, context) = event.into_parts();
+        let work = async move {
             // Nobody waits for a batch as for a request, so it knows what operators want.
             let base = state.as_ref();
             base.breakers.refresh().await;
@@ -147,8 +181,9 @@ where
                     Ok::<_, Failure>(())
                 }
             };
-            Ok::<_, Error>(handle_batch(base, event.payload, run).await)
-        }
+            Ok::<_, Error>(handle_batch(base, batch, run).await)
+        };
+        context::scope(invocation(context), work)
     }))
     .await
 }

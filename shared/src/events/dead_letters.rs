@@ -1,18 +1,17 @@
 //! Dead letters as their queue gives them, the messages by which they are replayed, and the
 //! function that looks after both.
 
-use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use futures::FutureExt;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::batch::{failed_item, log_failure};
+use super::allowance::{Allowance, invocation};
+use super::batch::{Said, failed_item, id_of, log, log_failure};
 use super::failure::Failure;
 use crate::clock;
 use crate::context::{self, Context};
@@ -22,7 +21,6 @@ use crate::resilience::policies::BATCH_TIMEOUT;
 use crate::resilience::{Deadline, SharedState};
 use crate::state::{AppState, Base};
 use crate::store::{StoreError, database, dead_letters};
-use crate::telemetry;
 
 /// What is said of a message that SQS itself has moved.
 const NO_ANSWER: &str = "its consumer ended without an answer each time it was given the message";
@@ -64,7 +62,7 @@ impl DeadLetter {
         let attempts = attempts.and_then(|attempts| attempts.parse::<i32>().ok());
         let failed_at = at(attributes::FAILED_AT).unwrap_or_else(clock::now);
         Self {
-            message_id: message.message_id.clone().unwrap_or_default(),
+            message_id: id_of(message),
             queue_arn: message.event_source_arn.clone().unwrap_or_default(),
             body: message.body.clone().unwrap_or_default(),
             error_class: class.unwrap_or(ErrorClass::NoAnswer),
@@ -106,40 +104,50 @@ async fn note(base: &Base, id: Uuid) -> Result<(), StoreError> {
 }
 
 /// Runs `keep` for every dead letter, one after the other, and reports exactly those that are
-/// not kept: they stay in their queue.
+/// not kept: they stay in their queue, as do those that are left no time for.
 pub async fn keep_batch<F>(batch: SqsEvent, keep: impl Fn(DeadLetter) -> F) -> SqsBatchResponse
 where
     F: Future<Output = Result<(), Failure>>,
 {
     let mut response = SqsBatchResponse::default();
-    let deadline = Deadline::after(BATCH_TIMEOUT);
-    for message in &batch.records {
-        let started = Instant::now();
-        let letter = DeadLetter::of(message);
-        let request_id = letter.message_id.clone();
-        let context = Context {
-            request_id: request_id.clone(),
-            deadline,
+    let time = Allowance::of_batch();
+    for (begun, message) in batch.records.iter().enumerate() {
+        let (outcome, duration) = if time.admits(begun) {
+            keep_one(message, time, &keep).await
+        } else {
+            ("unprocessed", Duration::ZERO)
         };
-        let work = AssertUnwindSafe(async { keep(letter).await }).catch_unwind();
-        let kept = context::scope(context, work).await;
-        let outcome = match kept.unwrap_or(Err(Failure::Panicked)) {
-            Ok(()) => "done",
-            Err(failure) => {
-                log_failure(message, &failure);
-                let failed = failed_item(request_id.clone());
-                response.batch_item_failures.push(failed);
-                "again"
-            }
-        };
-        telemetry::message(telemetry::Message {
-            message_id: &request_id,
-            event_type: "",
-            outcome,
-            duration: started.elapsed(),
-        });
+        if outcome != "done" {
+            let failed = failed_item(id_of(message));
+            response.batch_item_failures.push(failed);
+        }
+        // It may be anything, so it is not read for this.
+        log(message, &Said::default(), outcome, duration);
     }
     response
+}
+
+/// What became of a dead letter, and how long that took.
+async fn keep_one<F>(
+    message: &SqsMessage,
+    time: Allowance,
+    keep: &impl Fn(DeadLetter) -> F,
+) -> (&'static str, Duration)
+where
+    F: Future<Output = Result<(), Failure>>,
+{
+    let started = Instant::now();
+    let letter = DeadLetter::of(message);
+    let work = async { keep(letter).await };
+    let kept = time.grant(&id_of(message), work).await;
+    let outcome = match kept.unwrap_or_else(Err) {
+        Ok(()) => "done",
+        Err(failure) => {
+            log_failure(message, &failure);
+            "again"
+        }
+    };
+    (outcome, started.elapsed())
 }
 
 /// Serves the function that keeps dead letters and, by its schedule, replays them, until the
@@ -165,8 +173,10 @@ where
             let base = state.as_ref();
             base.breakers.refresh().await;
             if event.payload.get("Records").is_some() {
-                let batch: SqsEvent = serde_json::from_value(event.payload)?;
-                let response = keep_batch(batch, |letter| keep(state.clone(), letter)).await;
+                let (batch, context) = event.into_parts();
+                let batch: SqsEvent = serde_json::from_value(batch)?;
+                let work = keep_batch(batch, |letter| keep(state.clone(), letter));
+                let response = context::scope(invocation(context), work).await;
                 return Ok::<_, Error>(serde_json::to_value(response)?);
             }
             let context = Context {

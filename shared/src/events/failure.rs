@@ -37,6 +37,10 @@ pub enum Failure {
     /// The handler has a defect.
     #[error("the handler panicked")]
     Panicked,
+    /// The handler was cut off. What it waited for may be there again, so this passes like
+    /// [`Failure::Again`]; if it is a defect, it ends among the dead letters as that does.
+    #[error("the handler did not end in time")]
+    TimedOut,
 }
 
 impl Failure {
@@ -54,7 +58,7 @@ impl Failure {
     const fn class(&self) -> ErrorClass {
         match self {
             Self::Unknown(_) => ErrorClass::UnknownEvent,
-            Self::Again(_) => ErrorClass::Transient,
+            Self::Again(_) | Self::TimedOut => ErrorClass::Transient,
             Self::Defect(_) => ErrorClass::Defect,
             Self::Panicked => ErrorClass::Panic,
         }
@@ -64,7 +68,7 @@ impl Failure {
     const fn receives_max(&self) -> u32 {
         match self {
             Self::Unknown(_) => 1,
-            Self::Again(_) => TRANSIENT_RECEIVES_MAX,
+            Self::Again(_) | Self::TimedOut => TRANSIENT_RECEIVES_MAX,
             Self::Defect(_) | Self::Panicked => DEFECTIVE_RECEIVES_MAX,
         }
     }
@@ -79,12 +83,7 @@ impl Failure {
 /// Neither is certain: a message that could not be moved or postponed comes back
 /// when its visibility ends.
 pub(super) async fn dispose(queues: &Queues, message: &SqsMessage, failure: &Failure) -> bool {
-    let receives = receives(message);
-    let received = Received {
-        queue_arn: message.event_source_arn.as_deref().unwrap_or_default(),
-        receipt_handle: message.receipt_handle.as_deref().unwrap_or_default(),
-        body: message.body.as_deref().unwrap_or_default(),
-    };
+    let (receives, received) = (receives(message), received(message));
     let replay_of = replay_of(message);
     if receives >= failure.receives_max() || replay_of.is_some() {
         let rejection = Rejection {
@@ -104,6 +103,22 @@ pub(super) async fn dispose(queues: &Queues, message: &SqsMessage, failure: &Fai
         tracing::warn!(error = %error, "the message comes back when its visibility ends");
     }
     false
+}
+
+/// Lets a message that was not begun be seen again at once. However often that happens, it is no
+/// failure, and no reason to give the message up.
+pub(super) async fn give_back(queues: &Queues, message: &SqsMessage) {
+    if let Err(error) = queues.postpone(received(message), Duration::ZERO).await {
+        tracing::warn!(error = %error, "the message comes back when its visibility ends");
+    }
+}
+
+fn received(message: &SqsMessage) -> Received<'_> {
+    Received {
+        queue_arn: message.event_source_arn.as_deref().unwrap_or_default(),
+        receipt_handle: message.receipt_handle.as_deref().unwrap_or_default(),
+        body: message.body.as_deref().unwrap_or_default(),
+    }
 }
 
 /// How often the message was taken, this time included.
@@ -159,9 +174,11 @@ mod tests {
     #[test]
     fn what_passes_by_itself_is_tried_longest() {
         let unknown = Failure::Unknown(UnknownEvent::Newer(2));
-        let failures = [unknown, Failure::defect("broken"), Failure::again("away")];
+        let oversized = Failure::Unknown(UnknownEvent::Oversized(1 << 20));
+        let (defect, again) = (Failure::defect("broken"), Failure::again("away"));
+        let failures = [unknown, oversized, defect, again, Failure::TimedOut];
         let receives = failures.map(|failure| failure.receives_max());
-        assert_eq!(receives, [1, 5, 20]);
+        assert_eq!(receives, [1, 1, 5, 20, 20]);
     }
 
     #[test]

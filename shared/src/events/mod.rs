@@ -1,5 +1,6 @@
 //! Triggers that are not HTTP: batches of messages, schedules, rotations and warm-ups.
 
+mod allowance;
 mod batch;
 mod consumption;
 mod dead_letters;
@@ -18,3 +19,6 @@ pub use outbox::{publish, send_again, sweep};
 pub use rotation::{Rotation, Step, serve_rotations};
 pub use together::{Sent, handle_together, serve_together};
 pub use warm_up::WarmUp;
+
+#[cfg(test)]
+mod batch_tests;

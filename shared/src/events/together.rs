@@ -1,23 +1,25 @@
 //! Runs a handler over a batch of SQS messages all at once, for work that is
 //! cheaper together: each message is still decoded, and fails, by itself.
 
-use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use futures::FutureExt;
+use futures::future::join_all;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use time::OffsetDateTime;
 
-use super::batch::{conclude, failed_item};
+use super::allowance::{Allowance, invocation};
+use super::batch::{Said, conclude, failed_item, give_back, id_of};
 use super::consumption::consumed;
 use super::failure::Failure;
 use crate::clock;
 use crate::context::{self, Context};
 use crate::domain::events::{Envelope, Event, Place, UnknownEvent};
-use crate::resilience::policies::BATCH_TIMEOUT;
-use crate::resilience::{Deadline, SharedState};
+use crate::resilience::SharedState;
 use crate::state::{AppState, Base};
+
+/// Messages whose queue is told at once what becomes of them.
+const AT_ONCE: usize = 8;
 
 /// An event, and when its queue got it: what it tells of was committed before.
 #[derive(Debug, Clone)]
@@ -30,9 +32,19 @@ pub struct Sent {
     pub place: Option<Place>,
 }
 
-/// Runs `handle` for all events of a batch, and reports exactly those that
-/// failed. It answers one result per event, in their order. Those that failed
-/// wait in their queue, as in [`super::handle_batch`].
+/// A message as far as it could be read.
+struct Read<'a> {
+    message: &'a SqsMessage,
+    said: Said,
+    sent: Result<Sent, UnknownEvent>,
+}
+
+/// What became of a message; nothing when there was no time to begin with it.
+type Ended = Option<Result<(), Failure>>;
+
+/// Runs `handle` for all events of a batch, and reports exactly those that are not
+/// done with. It answers one result per event, in their order. Those that failed, or
+/// that there was no time for, go back as in [`super::handle_batch`].
 pub async fn handle_together<F>(
     base: &Base,
     batch: SqsEvent,
@@ -42,74 +54,114 @@ where
     F: Future<Output = Vec<Result<(), Failure>>>,
 {
     let started = Instant::now();
-    let read: Vec<_> = batch.records.iter().map(event_of).collect();
-    let events = read.iter().flatten().cloned().collect();
+    let time = Allowance::of_batch();
+    let read: Vec<Read<'_>> = batch.records.iter().map(read).collect();
+    let events = read.iter().flat_map(|read| &read.sent).cloned().collect();
     let context = Context {
         request_id: batch.records.first().map(id_of).unwrap_or_default(),
-        deadline: Deadline::after(BATCH_TIMEOUT),
+        deadline: time.answer,
     };
-    let mut results = context::scope(context, handle_caught(events, &handle))
-        .await
-        .into_iter();
-    let mut response = SqsBatchResponse::default();
-    for (message, event) in batch.records.iter().zip(read) {
-        let event_type = event.as_ref().map(|sent| sent.event.type_name());
-        let event_type = event_type.unwrap_or_default();
-        let result = match event {
-            Ok(_) => results.next().unwrap_or(Err(Failure::Panicked)),
-            Err(unknown) => Err(unknown.into()),
-        };
-        if !conclude(base, message, event_type, result, started.elapsed()).await {
-            let failed = failed_item(id_of(message));
-            response.batch_item_failures.push(failed);
+    let work = async {
+        let mut results = handle_caught(events, time, &handle).await.into_iter();
+        let mut ended = Vec::new();
+        for one in read {
+            let result = match one.sent {
+                Ok(_) => results.next().unwrap_or(Some(Err(Failure::Panicked))),
+                Err(unknown) => Some(Err(unknown.into())),
+            };
+            ended.push(((one.message, one.said), result));
         }
+        answer(base, ended, started.elapsed()).await
+    };
+    context::scope(context, Box::pin(work)).await
+}
+
+/// Says of each message what became of it: to its queue, in the log, and to Lambda.
+async fn answer(
+    base: &Base,
+    mut ended: Vec<((&SqsMessage, Said), Ended)>,
+    duration: Duration,
+) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    while !ended.is_empty() {
+        let some = ended.drain(..AT_ONCE.min(ended.len()));
+        let some = some.map(|((message, said), result)| async move {
+            let done = match result {
+                Some(result) => conclude(base, (message, &said), result, duration).await,
+                None => {
+                    give_back(base, message, &said).await;
+                    false
+                }
+            };
+            (!done).then(|| failed_item(id_of(message)))
+        });
+        let failed = join_all(some).await.into_iter().flatten();
+        response.batch_item_failures.extend(failed);
     }
     response
 }
 
-/// After a panic each event is tried by itself, so that one keeps no others waiting.
+/// After a panic, or when all together take too long, each event is tried by itself in the time
+/// that is left, so that one keeps no others waiting.
 async fn handle_caught<F>(
     events: Vec<Sent>,
+    time: Allowance,
     handle: &impl Fn(Vec<Sent>) -> F,
-) -> Vec<Result<(), Failure>>
+) -> Vec<Ended>
 where
     F: Future<Output = Vec<Result<(), Failure>>>,
 {
     if events.is_empty() {
         return Vec::new();
     }
+    let request_id = context::request_id();
     let caught = async |events| {
         let work = async { handle(events).await };
-        AssertUnwindSafe(work).catch_unwind().await
+        time.grant(&request_id, work).await
     };
-    if let Ok(results) = caught(events.clone()).await {
-        return results;
-    }
-    let mut results = Vec::new();
+    let failure = match caught(events.clone()).await {
+        Ok(results) => return results.into_iter().map(Some).collect(),
+        Err(failure) if events.len() == 1 => return vec![Some(Err(failure))],
+        Err(failure) => failure,
+    };
+    tracing::warn!(error = %failure, "each event of the batch is tried by itself");
+    let mut ended = Vec::new();
     for event in events {
-        let alone = caught(vec![event]).await.ok();
-        let result = alone.and_then(|mut results| results.pop());
-        results.push(result.unwrap_or(Err(Failure::Panicked)));
+        if !time.admits(ended.len()) {
+            ended.push(None);
+            continue;
+        }
+        let alone = caught(vec![event]).await;
+        let none = || Err(Failure::Panicked);
+        let result = alone.map(|mut results| results.pop().unwrap_or_else(none));
+        ended.push(Some(result.unwrap_or_else(Err)));
     }
-    results
+    ended
 }
 
-fn event_of(message: &SqsMessage) -> Result<Sent, UnknownEvent> {
+fn read(message: &SqsMessage) -> Read<'_> {
+    let mut said = Said::default();
+    let sent = event_of(message, &mut said);
+    Read {
+        message,
+        said,
+        sent,
+    }
+}
+
+fn event_of(message: &SqsMessage, said: &mut Said) -> Result<Sent, UnknownEvent> {
     let envelope = Envelope::parse(message.body.as_deref().unwrap_or_default())?;
+    *said = Said::of(&envelope, &envelope.trace());
     let event = envelope.event()?;
     let sent = message.attributes.get("SentTimestamp");
-    let milliseconds = sent.and_then(|sent| sent.parse::<i128>().ok());
+    let milliseconds = sent.and_then(|sent| sent.parse::<i64>().ok());
     let at = milliseconds.and_then(|milliseconds| {
-        OffsetDateTime::from_unix_timestamp_nanos(milliseconds * 1_000_000).ok()
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(milliseconds) * 1_000_000).ok()
     });
     // Without it, this moment: later than any commit that the event can tell of.
     let at = at.unwrap_or_else(clock::now);
     let place = envelope.place();
     Ok(Sent { event, at, place })
-}
-
-fn id_of(message: &SqsMessage) -> String {
-    message.message_id.clone().unwrap_or_default()
 }
 
 /// Serves a queue's function until the environment is shut down.
@@ -124,7 +176,8 @@ where
 {
     lambda_runtime::run(service_fn(|event: LambdaEvent<SqsEvent>| {
         let (state, handle) = (&state, &handle);
-        async move {
+        let (batch, context) = event.into_parts();
+        let work = async move {
             // Nobody waits for a batch as for a request, so it knows what operators want.
             let base = state.as_ref();
             base.breakers.refresh().await;
@@ -140,83 +193,9 @@ where
                     results
                 }
             };
-            Ok::<_, Error>(handle_together(base, event.payload, run).await)
-        }
+            Ok::<_, Error>(handle_together(base, batch, run).await)
+        };
+        context::scope(invocation(context), work)
     }))
     .await
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-    use uuid::Uuid;
-
-    use super::*;
-    use crate::config::{Config, ProjectorConfig};
-    use crate::state::Projector;
-
-    fn batch(products: &[u128]) -> SqsEvent {
-        let record = |n: &u128| {
-            let id = Uuid::from_u128(*n);
-            let payload = json!({"type": "product_changed", "data": {"product_id": id}});
-            let body = json!({"id": id, "type": "product_changed", "version": 1, "aggregate_id": id,
-                "sequence": 1, "occurred_at": "2026-01-01T00:00:00Z", "payload": payload});
-            let body = if *n == 0 {
-                "poison".to_owned()
-            } else {
-                body.to_string()
-            };
-            json!({"messageId": n.to_string(), "body": body})
-        };
-        let records: Vec<_> = products.iter().map(record).collect();
-        serde_json::from_value(json!({"Records": records})).unwrap()
-    }
-
-    /// Nothing is there, and no message comes from one of its queues, so nothing is sent.
-    fn nothing() -> AppState<Projector> {
-        let aws = aws_config::SdkConfig::builder()
-            .behavior_version(aws_config::BehaviorVersion::latest())
-            .build();
-        let config = ProjectorConfig::parse(crate::config::tests::complete()).unwrap();
-        AppState::assemble(config, &aws)
-    }
-
-    fn number(event: &Event) -> u128 {
-        match event {
-            Event::ProductChanged { product_id } => product_id.as_u128(),
-            _ => 0,
-        }
-    }
-
-    async fn failed(
-        products: &[u128],
-        handle: impl Fn(&Event) -> Result<(), Failure>,
-    ) -> Vec<String> {
-        let handle = &handle;
-        let run = |events: Vec<Sent>| async move {
-            events.iter().map(|sent| handle(&sent.event)).collect()
-        };
-        let response = handle_together(&nothing(), batch(products), run).await;
-        let failures = response.batch_item_failures.into_iter();
-        failures.map(|failure| failure.item_identifier).collect()
-    }
-
-    #[tokio::test]
-    async fn poison_and_failures_alone_go_back() {
-        let handle = |event: &Event| match number(event) {
-            2 => Err(Failure::again("not now")),
-            _ => Ok(()),
-        };
-        assert_eq!(failed(&[1, 0, 2, 3], handle).await, ["0", "2"]);
-        assert_eq!(failed(&[0], handle).await, ["0"]);
-    }
-
-    #[tokio::test]
-    async fn event_with_a_defect_keeps_no_other_waiting() {
-        let handle = |event: &Event| match number(event) {
-            2 => panic!("a defect"),
-            _ => Ok(()),
-        };
-        assert_eq!(failed(&[1, 2, 3], handle).await, ["2"]);
-    }
 }

@@ -25,7 +25,6 @@ use crate::store::categories::{self, CategoryRow};
 use crate::store::last_good::{AllRates, LastGoodError, Part, keys};
 use crate::store::products::{self, ProductKey};
 use crate::store::{StoreError, database, listing, rates, recommendations, reservations, variants};
-use crate::telemetry;
 
 /// Products in a list that is kept.
 const LIST_LENGTH: i64 = 200;
@@ -61,7 +60,7 @@ pub enum ProjectError {
 
 /// Brings lists and pages to what the database says of products that are known
 /// to have changed by these instants, each list once, and none that was made since.
-/// The products that could not be brought; their lists were.
+/// The products that could not be brought, and why; their lists were.
 ///
 /// # Errors
 /// Some list could not be brought, or it is not known which.
@@ -69,7 +68,7 @@ pub async fn products(
     state: &Shelf,
     recent: &Recent,
     changed: &BTreeMap<Uuid, OffsetDateTime>,
-) -> Result<BTreeSet<Uuid>, ProjectError> {
+) -> Result<BTreeMap<Uuid, ProjectError>, ProjectError> {
     let is_old = |(id, at): &(&Uuid, &OffsetDateTime)| !recent.holds(&keys::product(**id), **at);
     let changed: BTreeMap<Uuid, OffsetDateTime> = changed
         .iter()
@@ -77,7 +76,7 @@ pub async fn products(
         .map(|(id, at)| (*id, *at))
         .collect();
     let Some(changed_at) = changed.values().max().copied() else {
-        return Ok(BTreeSet::new());
+        return Ok(BTreeMap::new());
     };
     let ids: Vec<Uuid> = changed.into_keys().collect();
     // Lists first: a list that a product left is known from its old page only.
@@ -95,18 +94,15 @@ pub async fn products(
     let brought = stream::iter(ids).map(async |id| {
         let read_at = clock::now();
         let result = product(state, id).await;
-        match &result {
-            Ok(_) => recent.note(keys::product(id), read_at),
-            Err(error) => {
-                let error = telemetry::chain(error);
-                tracing::warn!(product.id = %id, error, "the product was not brought");
-            }
+        if result.is_ok() {
+            recent.note(keys::product(id), read_at);
         }
-        (id, result.is_err())
+        (id, result)
     });
-    let brought = brought.buffer_unordered(AT_ONCE);
-    let failed = brought.filter_map(async |(id, failed)| failed.then_some(id));
-    Ok(failed.collect().await)
+    let brought: Vec<_> = brought.buffer_unordered(AT_ONCE).collect().await;
+    let failed = brought.into_iter();
+    let failed = failed.filter_map(|(id, result)| Some((id, result.err()?)));
+    Ok(failed.collect())
 }
 
 /// Brings a product's page and offers to what the database says; how many parts

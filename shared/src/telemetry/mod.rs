@@ -59,9 +59,11 @@ pub fn request(request: Request<'_>) {
 pub struct Message<'a> {
     /// The message's own id at the queue.
     pub message_id: &'a str,
-    /// The event's type; empty when it could not be read.
+    /// The trace that its event is a part of; empty when it was not read.
+    pub trace_id: &'a str,
+    /// The event's type; empty when it was not read.
     pub event_type: &'a str,
-    /// `done`, `again` or `rejected`.
+    /// `done`, `again`, `rejected`, or `unprocessed` when there was no time to begin with it.
     pub outcome: &'static str,
     /// How long it took.
     pub duration: Duration,
@@ -71,6 +73,7 @@ pub struct Message<'a> {
 pub fn message(message: Message<'_>) {
     tracing::info!(
         messaging.message.id = message.message_id,
+        trace_id = message.trace_id,
         event.type_ = message.event_type,
         outcome = message.outcome,
         duration_ms = milliseconds(message.duration),

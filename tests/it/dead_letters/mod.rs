@@ -4,7 +4,7 @@ mod keep;
 mod replay;
 mod routes;
 mod template;
-mod whole;
+pub(crate) mod whole;
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use serde_json::{Value, json};

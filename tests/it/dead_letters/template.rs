@@ -3,7 +3,7 @@
 use crate::tidy::read;
 use local::template::TEMPLATE;
 use shared::domain::events::Queue;
-use shared::resilience::policies::TRANSIENT_RECEIVES_MAX;
+use shared::resilience::policies::{TRANSIENT_RECEIVES_MAX, WORKER_FUNCTION_TIMEOUT};
 
 /// The number after a name.
 fn number(text: &str, name: &str) -> u32 {
@@ -11,6 +11,27 @@ fn number(text: &str, name: &str) -> u32 {
     let digits = rest.trim_start_matches([':', ' ']);
     let end = digits.find(|c: char| !c.is_ascii_digit());
     digits[..end.unwrap_or(digits.len())].parse().unwrap()
+}
+
+#[test]
+fn consumers_have_the_time_that_the_policies_count_on_and_queues_wait_six_times_as_long() {
+    let template = read(TEMPLATE);
+    let timeout = u32::try_from(WORKER_FUNCTION_TIMEOUT.as_secs()).unwrap();
+    for function in ["order-worker", "mailer", "projector", "dlq-replayer"] {
+        let name = format!("FunctionName: !Sub holdfast-${{Stage}}-{function}\n");
+        let (_, own) = template.split_once(&name).unwrap();
+        assert_eq!(number(own, "\n      Timeout"), timeout, "{function}");
+    }
+    for queue in Queue::ALL {
+        let name = queue.name();
+        for name in [
+            format!("QueueName: !Sub holdfast-${{Stage}}-{name}\n"),
+            format!("'holdfast-${{Stage}}-{name}-dlq'"),
+        ] {
+            let (_, own) = template.split_once(&name).unwrap();
+            assert_eq!(number(own, "VisibilityTimeout"), 6 * timeout, "{name}");
+        }
+    }
 }
 
 #[test]

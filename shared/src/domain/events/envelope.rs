@@ -8,6 +8,11 @@ use uuid::Uuid;
 use super::Event;
 use crate::domain::trace::TraceContext;
 
+/// Longer bodies are no events of ours: the longest are reports of a hundred activities, a fifth of
+/// this. A queue takes up to 1 MiB from anybody who may send, and to read that takes many times as
+/// much memory.
+pub const BODY_BYTES_MAX: usize = 128 * 1024;
+
 /// What stands in a message: the event and where it belongs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Envelope {
@@ -51,6 +56,9 @@ pub struct Place {
 /// Why a message is not an event of ours.
 #[derive(Debug, thiserror::Error)]
 pub enum UnknownEvent {
+    /// It is too long to be looked at.
+    #[error("the message has {0} bytes, more than any event")]
+    Oversized(usize),
     /// It is not an envelope.
     #[error("the message is not an event envelope")]
     Unreadable(#[source] serde_json::Error),
@@ -66,8 +74,11 @@ impl Envelope {
     /// Reads a message's body.
     ///
     /// # Errors
-    /// It is not an envelope.
+    /// It is not an envelope, or longer than [`BODY_BYTES_MAX`].
     pub fn parse(body: &str) -> Result<Self, UnknownEvent> {
+        if body.len() > BODY_BYTES_MAX {
+            return Err(UnknownEvent::Oversized(body.len()));
+        }
         serde_json::from_str(body).map_err(UnknownEvent::Unreadable)
     }
 
@@ -102,6 +113,7 @@ impl Envelope {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::activity::{Activity, ActivityKind};
 
     /// As the release before wrote it.
     fn envelope(version: i16, payload: &str) -> Envelope {
@@ -123,6 +135,59 @@ mod tests {
     fn unknown_type_is_set_aside() {
         let unknown = envelope(1, r#"{"type":"order_framed","data":{}}"#).event();
         assert!(matches!(unknown, Err(UnknownEvent::Payload(_))));
+    }
+
+    #[test]
+    fn longest_event_is_far_from_too_long() {
+        let activity = Activity {
+            id: Uuid::max(),
+            kind: ActivityKind::ProductViewed,
+            at: OffsetDateTime::UNIX_EPOCH + time::Duration::nanoseconds(999_999_999),
+            product_id: Some(Uuid::max()),
+            visitor: Some(Uuid::max()),
+        };
+        let report = Event::ActivityReported {
+            weight: u32::MAX,
+            activities: vec![activity; 100],
+        };
+        let body = serde_json::to_string(&envelope(1, &serde_json::json!(report).to_string()));
+        let body = body.unwrap();
+        assert!(body.len() * 4 < BODY_BYTES_MAX, "{}", body.len());
+        assert_eq!(Envelope::parse(&body).unwrap().event().unwrap(), report);
+    }
+
+    #[test]
+    fn what_is_too_long_is_refused_before_it_is_read() {
+        let body = " ".repeat(BODY_BYTES_MAX);
+        assert!(matches!(
+            Envelope::parse(&body),
+            Err(UnknownEvent::Unreadable(_))
+        ));
+        let length = BODY_BYTES_MAX + 1;
+        assert!(matches!(
+            Envelope::parse(&(body + " ")),
+            Err(UnknownEvent::Oversized(bytes)) if bytes == length
+        ));
+    }
+
+    #[test]
+    fn depth_is_a_fault_of_the_message_and_overflows_nothing() {
+        for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
+            let depth = (BODY_BYTES_MAX - 1_000) / (open.len() + close.len());
+            let deep = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            let valid = serde_json::to_string(&envelope(1, "7")).unwrap();
+            let payload = valid.replace(r#""payload":7"#, &format!(r#""payload":{deep}"#));
+            assert!(payload.len() > depth && payload.len() <= BODY_BYTES_MAX);
+            for body in [&payload, &deep] {
+                assert!(matches!(
+                    Envelope::parse(body),
+                    Err(UnknownEvent::Unreadable(_))
+                ));
+            }
+            // What no field asks for is passed over without going into it.
+            let passed_over = valid.replace(r#""payload""#, &format!(r#""more":{deep},"payload""#));
+            assert!(Envelope::parse(&passed_over).is_ok());
+        }
     }
 
     #[test]

@@ -190,8 +190,9 @@ async fn what_could_not_finish_is_not_started() {
         (tries, result),
         (0, Err(CallError::NotStarted { .. }))
     ));
-    // Enough for one attempt, and not for a second one.
-    let (tries, result) = within(attempt_timeout(row), Intent::PaymentRead).await;
+    // Enough for an attempt, and after it for no other, however short the pause.
+    let one = attempt_timeout(row) - Duration::from_millis(1);
+    let (tries, result) = within(one, Intent::PaymentRead).await;
     assert!(matches!(
         (tries, result),
         (1, Err(CallError::Failed { .. }))

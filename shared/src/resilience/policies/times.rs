@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Intent, worst_case_ms};
+use super::{Dependency, Intent, worst_case_ms};
 
 /// An attempt that took so much of its timeout counts as failed for the breaker.
 pub const SLOW_PERCENT: u32 = 80;
@@ -30,9 +30,19 @@ pub const DISABLED_RETRY_AFTER: Duration = Duration::from_secs(60);
 /// functions' own timeout is 15 s; our answer must be out before both.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_millis(14_000);
 
-/// The deadline of one batch of messages or one scheduled run; the worker
-/// functions' own timeout is 60 s.
+/// The timeout that `template.yaml` gives to the functions of queues and schedules.
+pub const WORKER_FUNCTION_TIMEOUT: Duration = Duration::from_millis(60_000);
+
+/// The deadline of one batch of messages or one scheduled run.
 pub const BATCH_TIMEOUT: Duration = Duration::from_millis(50_000);
+
+/// The longest that one message of a batch may take. Longer than an order or a mail takes when
+/// everything goes as badly as it can; so short that after one that hangs others are begun.
+pub const RECORD_TIMEOUT: Duration = Duration::from_millis(22_000);
+
+/// What a batch leaves at its end for saying what becomes of its messages: the last one is set
+/// aside, and others are given back until the queue's breaker opens.
+pub const DISPOSE_RESERVE: Duration = Duration::from_millis(5_000);
 
 /// What is left at the end to write an answer down and send it: whoever has
 /// charged must answer, whatever the database does.
@@ -57,6 +67,40 @@ const _: () = assert!(
     ORDER_TIMEOUT.as_millis() <= SETTLE_RESERVE.as_millis()
         && SETTLE_RESERVE.as_millis() < INTENTS_RESERVE.as_millis()
 );
+
+const _: () = {
+    assert!(
+        2 * RECORD_TIMEOUT.as_millis() < BATCH_TIMEOUT.as_millis(),
+        "a message that hangs leaves no time for another"
+    );
+    assert!(
+        BATCH_TIMEOUT.as_millis() + DISPOSE_RESERVE.as_millis() + ANSWER_MARGIN.as_millis()
+            <= WORKER_FUNCTION_TIMEOUT.as_millis(),
+        "a batch is not answered before its function ends"
+    );
+    // What was done is noted in the journal, in a transaction of its own.
+    let noted = worst_case_ms(Intent::DatabaseWrite) as u128;
+    assert!(
+        ORDER_TIMEOUT.as_millis() + noted <= RECORD_TIMEOUT.as_millis(),
+        "an order may take longer than a message"
+    );
+    // A mail: connect, begin, both providers, end.
+    let mail = worst_case_ms(Intent::DatabaseConnect)
+        + 2 * worst_case_ms(Intent::DatabaseWrite)
+        + worst_case_ms(Intent::MailSend)
+        + worst_case_ms(Intent::MailSendSecondary);
+    assert!(
+        mail as u128 + noted <= RECORD_TIMEOUT.as_millis(),
+        "a mail may take longer than a message"
+    );
+    assert!(
+        RECORD_TIMEOUT.as_millis() <= MAIL_LEASE.as_millis(),
+        "a mail that is being sent could be sent by another"
+    );
+    let given_back =
+        Dependency::Queues.policy().failures_max * worst_case_ms(Intent::QueuePostpone);
+    assert!((worst_case_ms(Intent::QueueSend) + given_back) as u128 <= DISPOSE_RESERVE.as_millis());
+};
 
 /// How long the first attempt of an idempotent request keeps others out.
 /// Longer than any request can run, so that nobody takes over a live one.
