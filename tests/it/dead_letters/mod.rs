@@ -1,6 +1,8 @@
 //! What consumers gave up: kept, shown, replayed, discarded.
 
+mod audit;
 mod keep;
+mod odd;
 mod replay;
 mod routes;
 mod template;
