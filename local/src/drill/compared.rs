@@ -24,7 +24,8 @@ pub struct Compared {
 impl Compared {
     /// Compares the end of `quiet` with the beginning of `beside`, as long as the shorter one.
     pub fn of(answers: &[Answer], quiet: Stretch, beside: Stretch) -> Self {
-        let length = (quiet.1.saturating_sub(quiet.0)).min(beside.1.saturating_sub(beside.0));
+        let long = |(from, until): Stretch| until.saturating_sub(from);
+        let length = long(quiet).min(long(beside));
         let quiet = (quiet.1.saturating_sub(length), quiet.1);
         let beside = (beside.0, beside.0 + length);
         let acts = |(from, until)| Act::ALL.map(|act| Summary::of(answers, act, from, until));

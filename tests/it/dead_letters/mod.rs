@@ -1,6 +1,7 @@
 //! What consumers gave up: kept, shown, replayed, discarded.
 
 mod audit;
+mod drill;
 mod keep;
 mod odd;
 mod replay;

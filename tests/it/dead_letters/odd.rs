@@ -262,9 +262,9 @@ async fn dead_letter_that_comes_twice_at_once_and_again_later_is_one() {
     // As if it had died two hours ago.
     let aged = sqlx::query(
         "update failed_events set first_failed_at = first_failed_at - interval '2 hours',
-             last_failed_at = last_failed_at - interval '2 hours' where id = $1::uuid",
+             last_failed_at = last_failed_at - interval '2 hours' where id = $1",
     );
-    let id = letter["id"].as_str().unwrap();
+    let id: Uuid = letter["id"].as_str().unwrap().parse().unwrap();
     let mut db = database().await;
     aged.bind(id).execute(&mut db).await.unwrap();
     send("mail", &body, &nothing).await;
