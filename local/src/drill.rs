@@ -3,11 +3,14 @@
 
 mod answers;
 mod checker;
+mod compared;
 mod http;
+pub mod letters;
 mod scene;
 mod traffic;
 
 pub use answers::{Act, Answer, Outcome, Summary};
 pub use checker::{Report, check, settle};
+pub use compared::{Compared, Stretch};
 pub use scene::{Buyer, Scene, SignIn, Stocked};
 pub use traffic::Traffic;

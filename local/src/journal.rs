@@ -4,7 +4,7 @@ use crate::aws;
 use crate::stack::{Port, Stack};
 use anyhow::{Context, Result, bail};
 use futures::{StreamExt, TryStreamExt, stream};
-use reqwest::{Client, Response};
+use reqwest::{Client, Method, Response};
 use sqlx::PgConnection;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -57,6 +57,66 @@ pub async fn waiting(db: &mut PgConnection, filter: &Filter) -> Result<i64> {
     .fetch_one(db)
     .await?;
     Ok(waiting)
+}
+
+/// What is kept of the shop that these events do not tell of, in words: removed, they would not make
+/// it again. Nothing when they tell of all.
+///
+/// # Errors
+/// The database does not answer.
+pub async fn untold(db: &mut PgConnection, since: OffsetDateTime) -> Result<Vec<String>> {
+    let (products, wholes, bought): (i64, i64, i64) = sqlx::query_as(
+        "select
+             (select count(*) from products p where p.status = 'active' and not exists (
+                 select from outbox e where e.aggregate_id = p.id and e.queue = 'catalogue'
+                     and e.type = 'product_changed' and e.occurred_at >= $1)),
+             (select count(*) from (values ('categories_changed'), ('rates_changed')) as whole (type)
+                 where not exists (
+                     select from outbox e where e.queue = 'catalogue' and e.type = whole.type
+                         and e.occurred_at >= $1)),
+             (select count(*) from recommendations r where cardinality(r.also_bought) > 0 and not exists (
+                 select from order_lines l join outbox e on e.aggregate_id = l.order_id
+                 where l.product_id = r.product_id and e.queue = 'analytics'
+                     and e.type = 'order_paid' and e.occurred_at >= $1))",
+    )
+    .bind(since)
+    .fetch_one(db)
+    .await?;
+    let untold = [
+        (products, "products on sale"),
+        (wholes, "of categories and rates"),
+        (bought, "products that were bought together with others"),
+    ];
+    let untold = untold.into_iter().filter(|(count, _)| *count > 0);
+    Ok(untold
+        .map(|(count, what)| format!("{count} {what}"))
+        .collect())
+}
+
+/// Removes everything that the projector makes of the journal, but for the objects in `keep`; how
+/// many objects they were. Safe to repeat.
+///
+/// # Errors
+/// The emulator or the database does not answer; a part may be removed.
+pub async fn clear(
+    stack: &Stack,
+    bucket: &str,
+    db: &mut PgConnection,
+    keep: &[&str],
+) -> Result<usize> {
+    let bucket = &Bucket::of(stack, bucket);
+    let mut keys = bucket.keys().await?;
+    keys.retain(|key| !keep.contains(&key.as_str()));
+    let removed = keys.len();
+    stream::iter(keys)
+        .map(|key| async move { bucket.remove(&key).await })
+        .buffer_unordered(FETCHES)
+        .try_collect::<()>()
+        .await?;
+    sqlx::query("delete from recommendations")
+        .execute(db)
+        .await?;
+    Ok(removed)
 }
 
 /// Everything that the projector makes of the journal: the objects in the last-good catalogue's
@@ -134,8 +194,18 @@ impl Bucket {
         Ok(answer.bytes().await?.into())
     }
 
+    async fn remove(&self, key: &str) -> Result<()> {
+        let answer = self.ask(Method::DELETE, &format!("/{key}")).await;
+        answer.with_context(|| format!("{key} cannot be removed."))?;
+        Ok(())
+    }
+
     async fn get(&self, path: &str) -> reqwest::Result<Response> {
-        let request = self.client.get(format!("{}{path}", self.url));
+        self.ask(Method::GET, path).await
+    }
+
+    async fn ask(&self, method: Method, path: &str) -> reqwest::Result<Response> {
+        let request = self.client.request(method, format!("{}{path}", self.url));
         let request = request.header("authorization", aws::identity("s3"));
         request.send().await?.error_for_status()
     }

@@ -17,6 +17,9 @@ use crate::steps::accounts::{self, Account};
 /// The most that the API gives at once.
 const PAGE: usize = 100;
 
+/// The most that the API replays at once.
+const LIMIT: i64 = 10_000;
+
 #[derive(Args)]
 pub(crate) struct Options {
     #[command(subcommand)]
@@ -81,7 +84,7 @@ struct Filters {
     error_class: Option<String>,
 }
 
-#[derive(Args)]
+#[derive(Args, Default)]
 struct ReplayOptions {
     /// One, as the list names it; without it, all that the filters choose
     #[arg(conflicts_with_all = ["queue", "type_", "error_class", "dry_run", "all"])]
@@ -92,7 +95,7 @@ struct ReplayOptions {
     #[arg(long)]
     all: bool,
     /// How many at most, the oldest first
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = LIMIT)]
     limit: i64,
     /// Only says what would be replayed
     #[arg(long)]
@@ -153,7 +156,7 @@ struct Replay {
 }
 
 /// The API, and who asks it.
-struct Desk {
+pub(super) struct Desk {
     api: Api,
     admin: Account,
 }
@@ -163,15 +166,7 @@ struct Desk {
 /// # Errors
 /// The stack does not run, or the API refuses.
 pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
-    let accounts = accounts::read(stack)?
-        .context("This stack has no accounts yet. Start it: cargo holdfast up")?;
-    let api = Api::new(&stack.url(Port::Front))?
-        .sign_in(&accounts.admin)
-        .await?;
-    let mut desk = Desk {
-        api,
-        admin: accounts.admin,
-    };
+    let mut desk = Desk::open(stack).await?;
     match &options.action {
         None => desk.list(&ListOptions::all(20)).await,
         Some(Action::List(options)) => desk.list(options).await,
@@ -229,6 +224,65 @@ impl ListOptions {
 }
 
 impl Desk {
+    /// The API as the stack's admin sees it.
+    ///
+    /// # Errors
+    /// The stack does not run.
+    pub(super) async fn open(stack: &Stack) -> Result<Self> {
+        let accounts = accounts::read(stack)?
+            .context("This stack has no accounts yet. Start it: cargo holdfast up")?;
+        let api = Api::new(&stack.url(Port::Front))?
+            .sign_in(&accounts.admin)
+            .await?;
+        Ok(Self {
+            api,
+            admin: accounts.admin,
+        })
+    }
+
+    /// The same after showing the second factor.
+    ///
+    /// # Errors
+    /// No code is taken.
+    pub(super) async fn stepped_up(&self) -> Result<Self> {
+        Ok(Self {
+            api: self.api.step_up(&self.admin).await?,
+            admin: self.admin.clone(),
+        })
+    }
+
+    /// Has all replayed that are of one queue and type, as `dlq replay --queue … --type … --no-wait`
+    /// does; under which id, and how many they are. To be asked with a second factor.
+    ///
+    /// # Errors
+    /// The API refuses, or there is nothing to replay.
+    pub(super) async fn replay_all(&self, queue: &str, type_: &str) -> Result<(Uuid, u64)> {
+        let options = ReplayOptions {
+            filters: Filters {
+                queue: Some(queue.to_owned()),
+                type_: Some(type_.to_owned()),
+                error_class: None,
+            },
+            limit: LIMIT,
+            ..ReplayOptions::default()
+        };
+        let replay = self.ask(&options).await?;
+        let id = replay.replay_id.context("There is nothing to replay.")?;
+        Ok((id, replay.matched))
+    }
+
+    async fn ask(&self, options: &ReplayOptions) -> Result<Replay> {
+        let filters = &options.filters;
+        let body = json!({
+            "queue": filters.queue, "type": filters.type_, "error_class": filters.error_class,
+            "limit": options.limit, "dry_run": options.dry_run,
+        });
+        let answer = self.api.post("/admin/dead-letters/replay", &body).await?;
+        Ok(serde_json::from_value(
+            answer.body("replaying dead letters")?,
+        )?)
+    }
+
     async fn list(&self, options: &ListOptions) -> Result<()> {
         let (mut letters, mut cursor) = (Vec::new(), None);
         loop {
@@ -302,13 +356,7 @@ impl Desk {
             chosen || filters.error_class.is_some() || options.all,
             "Which? Name one, choose by --queue, --type or --class, or take --all."
         );
-        let api = self.api.step_up(&self.admin).await?;
-        let body = json!({
-            "queue": filters.queue, "type": filters.type_, "error_class": filters.error_class,
-            "limit": options.limit, "dry_run": options.dry_run,
-        });
-        let answer = api.post("/admin/dead-letters/replay", &body).await?;
-        let replay: Replay = serde_json::from_value(answer.body("replaying dead letters")?)?;
+        let replay = self.stepped_up().await?.ask(options).await?;
         table::counts(&replay.counts);
         match replay.replay_id {
             None => println!("{} would be replayed", replay.matched),

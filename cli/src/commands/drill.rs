@@ -1,15 +1,18 @@
 //! `drill`: customers come and go while something is away, and a checker says what became of it.
 
+mod letters;
+mod shown;
 mod trouble;
 
 use crate::progress::Progress;
 use crate::steps::accounts;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use local::drill::{Act, Answer, Report, Scene, SignIn, Summary, Traffic, check, settle};
+use local::drill::{Act, Answer, Scene, SignIn, Summary, Traffic, check, settle};
 use local::faults::Dependency;
 use local::{Port, Stack, postgres};
-use serde_json::{Value, json};
+use serde_json::Value;
+use shown::Shown;
 use std::time::Duration;
 use trouble::Trouble;
 
@@ -23,7 +26,8 @@ const SETTLE: Duration = Duration::from_secs(240);
 #[derive(Args)]
 pub(crate) struct Options {
     /// What is taken away: as in `cargo holdfast fault`, with + between what fails at once and
-    /// commas between drills; `database` for all its nodes; a function; `all` dependencies in turn
+    /// commas between drills; `database` for all its nodes; a function; `all` dependencies in turn;
+    /// `dead-letters` for a defect that lets messages die, until all are replayed
     #[arg(value_delimiter = ',', required = true)]
     what: Vec<String>,
     /// How: as in `cargo holdfast fault` (refuse by default); kill or freeze for a database node;
@@ -36,6 +40,9 @@ pub(crate) struct Options {
     /// How many environments of a function are killed meanwhile
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     times: u32,
+    /// How many messages die of `dead-letters`; one in fifty can never work
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(50..=5000))]
+    letters: u16,
     /// Customers
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=200))]
     customers: u16,
@@ -44,20 +51,11 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// What one drill showed.
-struct Shown {
-    what: String,
-    kind: String,
-    /// What came of the trouble itself.
-    words: Option<String>,
-    during: Vec<Summary>,
-    /// From another node's taking over to the first order that was placed and paid.
-    wrote_again: Option<Duration>,
-    /// From the end of the fault until every act was served again.
-    recovered: Duration,
-    /// From the end of the traffic until nothing was left under way.
-    settled: Option<Duration>,
-    report: Report,
+/// What a drill says at its end.
+struct Told {
+    violations: usize,
+    text: String,
+    json: Value,
 }
 
 /// Runs the drills, one after the other.
@@ -71,11 +69,14 @@ pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
     };
     let mut violations = 0;
     for what in chosen(options) {
-        let shown = drill(stack, options, &what, &progress).await?;
-        violations += shown.report.violations.len();
+        let told = match what.as_str() {
+            letters::WHAT => letters::drill(stack, options, &progress).await?,
+            _ => drill(stack, options, &what, &progress).await?.told(),
+        };
+        violations += told.violations;
         match options.json {
-            true => println!("{}", shown.json()),
-            false => progress.line(&shown.text()),
+            true => println!("{}", told.json),
+            false => progress.line(&told.text),
         }
     }
     if violations > 0 {
@@ -175,84 +176,4 @@ fn wrote_again(answers: &[Answer], since: Duration) -> Option<Duration> {
     ends.filter(|end| *end >= since)
         .min()
         .map(|end| end - since)
-}
-
-impl Shown {
-    fn text(&self) -> String {
-        let mut lines = vec![format!("\n{}: {}", self.what, self.kind)];
-        lines.extend(self.words.iter().map(|words| format!("  {words}")));
-        for summary in &self.during {
-            let statuses: Vec<_> = summary
-                .statuses
-                .iter()
-                .map(|(status, count)| format!("{status} × {count}"))
-                .collect();
-            lines.push(format!(
-                "  {:<8} {:>6.2} % of {:>5} served, p50 {:>5} ms, p99 {:>5} ms   {}",
-                summary.act.name(),
-                summary.availability(),
-                summary.asked,
-                summary.p50.as_millis(),
-                summary.p99.as_millis(),
-                statuses.join(", ")
-            ));
-        }
-        let settled = self.settled.map_or("not in time".to_owned(), |settled| {
-            format!("after {:.1} s", settled.as_secs_f32())
-        });
-        let report = &self.report;
-        lines.push(format!(
-            "  recovered after {:.1} s, nothing under way {settled}",
-            self.recovered.as_secs_f32()
-        ));
-        if let Some(wrote_again) = self.wrote_again {
-            let seconds = wrote_again.as_secs_f32();
-            lines.push(format!(
-                "  first order at the new writer after {seconds:.2} s"
-            ));
-        }
-        let statuses: Vec<_> = report
-            .statuses
-            .iter()
-            .map(|(status, count)| format!("{count} {status}"))
-            .collect();
-        lines.push(format!(
-            "  {} orders acknowledged ({}), {} orders and {} charges checked",
-            report.acknowledged,
-            statuses.join(", "),
-            report.orders,
-            report.charges
-        ));
-        if report.violations.is_empty() {
-            lines.push("  no rule was broken".into());
-        }
-        for violation in &report.violations {
-            lines.push(format!("  BROKEN  {violation}"));
-        }
-        lines.join("\n")
-    }
-
-    fn json(&self) -> Value {
-        let during = self.during.iter().map(|summary| {
-            let words = json!({
-                "asked": summary.asked, "served": summary.served,
-                "availability_percent": summary.availability(),
-                "p50_ms": summary.p50.as_millis(), "p99_ms": summary.p99.as_millis(),
-            });
-            (summary.act.name().to_owned(), words)
-        });
-        json!({
-            "what": self.what,
-            "kind": self.kind,
-            "words": self.words,
-            "wrote_again_s": self.wrote_again.map(|span| span.as_secs_f32()),
-            "during": Value::Object(during.collect()),
-            "recovered_s": self.recovered.as_secs_f32(),
-            "settled_s": self.settled.map(|settled| settled.as_secs_f32()),
-            "acknowledged": self.report.acknowledged,
-            "orders": self.report.orders,
-            "charges": self.report.charges,
-            "violations": self.report.violations,
-        })
-    }
 }

@@ -21,21 +21,35 @@ pub type AppState = shared::state::AppState<DlqReplayer>;
 /// Rows that one run removes at most.
 const FORGOTTEN_PER_RUN: i64 = 1_000;
 
-/// Replays what is due, counts what somebody must decide about, and forgets what was done with
-/// long ago.
+/// Rows that one run ends at most because the journal's copy came through.
+const CLOSED_PER_RUN: i64 = 1_000;
+
+/// Ends what was handled meanwhile, replays what is due, counts what somebody must decide about,
+/// and forgets what was done with long ago.
 ///
 /// # Errors
 /// The database is away; the next run does what this one could not.
 pub async fn run(state: AppState) -> Result<Value, Error> {
+    // First, so that nothing is sent that has been handled.
+    let closed = close_handled(&state).await?;
     let replayed = replay(&state).await?;
     count_parked(&state).await?;
     let mut tx = state.database.begin().await?;
     let forget = dead_letters::forget(&mut tx, DEAD_LETTERS_KEPT, FORGOTTEN_PER_RUN);
     let forgotten = database::statement(forget).await?;
     database::commit(tx).await?;
-    let done = json!({"replayed": replayed, "forgotten": forgotten});
+    let done = json!({"closed": closed, "replayed": replayed, "forgotten": forgotten});
     tracing::info!(done = %done, "replayed");
     Ok(done)
+}
+
+/// Ends dead letters whose event came through by another way.
+async fn close_handled(state: &AppState) -> Result<u64, StoreError> {
+    let mut tx = state.database.begin().await?;
+    let close = dead_letters::close_handled(&mut tx, CLOSED_PER_RUN);
+    let closed = database::statement(close).await?;
+    database::commit(tx).await?;
+    Ok(closed)
 }
 
 /// Counts them for the alarm. A queue without any says nothing, and the alarm takes that for none.

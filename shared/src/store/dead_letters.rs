@@ -166,7 +166,7 @@ pub async fn keep_again(
     sqlx::query(
         "update failed_events set error_class = $2, error = $3, attempts = attempts + $4,
              first_failed_at = least(first_failed_at, $5), last_failed_at = $6, last_message_id = $7,
-             status = $8, next_attempt_at = now() + make_interval(secs => $9), resolved_at = null
+             status = $8, next_attempt_at = now() + make_interval(secs => $9), resolved_at = null, reason = null
          where id = $1",
     )
     .bind(death.id)
@@ -196,6 +196,33 @@ pub async fn succeed(tx: &mut PgConnection, id: Uuid) -> Result<(), sqlx::Error>
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Ends those whose event was handled after they died, because the journal sent it again: nobody
+/// has to decide about them any more. At most `limit`; how many they were.
+///
+/// One with another event's id is not that event. What is being replayed is left to its consumer's
+/// word, and what somebody works on to the next time.
+///
+/// # Errors
+/// The database's.
+pub async fn close_handled(tx: &mut PgConnection, limit: i64) -> Result<u64, sqlx::Error> {
+    let closed = sqlx::query(
+        "update failed_events set status = 'replayed', next_attempt_at = null, resolved_at = now(),
+             reason = 'handled when it was sent again'
+         where id in (
+             select letter.id from failed_events letter
+             join outbox on outbox.event_id = letter.event_id and outbox.queue = letter.queue
+                 and outbox.type = letter.type and outbox.aggregate_id = letter.aggregate_id
+                 and outbox.sequence = letter.sequence
+             where letter.status in ('waiting', 'parked') and letter.error_class <> 'event_id_reused'
+                 and outbox.consumed_at > letter.last_failed_at
+             order by letter.first_failed_at limit $1 for update of letter skip locked)",
+    )
+    .bind(limit)
+    .execute(tx)
+    .await?;
+    Ok(closed.rows_affected())
 }
 
 /// How many of each queue somebody must decide about.

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use local::journal::{self, Bucket, Filter};
+use local::journal::{self, Filter};
 use local::postgres::{DATABASE, Node, connect};
 use serde_json::json;
 use shared::events::sweep;
@@ -14,6 +14,7 @@ use tests::Stack;
 use tests::shop::{Shop, VISA, new_key, order_of};
 use tests::state::Changed;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::nodes::Nodes;
 use crate::faults::in_the_end;
@@ -37,20 +38,21 @@ async fn read_models(bucket: &str) -> String {
     digest(&models.unwrap())
 }
 
-/// Throws everything away. How far the sweeper has compared stays, so that it makes nothing of its
-/// own accord but the few products that it looks at each minute.
+/// Throws everything away, as `cargo holdfast events replay --clear` does. How far the sweeper has
+/// compared stays, so that it makes nothing of its own accord but the few products that it looks at
+/// each minute.
 async fn forget(bucket: &str) {
-    let state = Changed::new().state::<Sweeper>().await;
-    let bucket = Bucket::of(&tests::stack::local(), bucket);
-    for key in bucket.keys().await.unwrap() {
-        if key != keys::WALK {
-            state.last_good.objects().drop_kept(&key).await.unwrap();
-        }
-    }
-    sqlx::query("delete from recommendations")
-        .execute(&mut database().await)
+    let (stack, keep) = (tests::stack::local(), [keys::TRENDING, keys::WALK]);
+    let removed = journal::clear(&stack, bucket, &mut database().await, &keep).await;
+    assert!(removed.unwrap() > 0);
+}
+
+/// What is looked at, which no event tells of.
+async fn looked_at() -> Vec<(Uuid, f64)> {
+    sqlx::query_as("select product_id, heat from product_heat order by product_id")
+        .fetch_all(&mut database().await)
         .await
-        .unwrap();
+        .unwrap()
 }
 
 #[tokio::test]
@@ -70,9 +72,12 @@ async fn read_models_are_made_again_of_the_journal_as_they_were() {
             queues: ["catalogue", "analytics"].map(str::to_owned).into(),
         };
         all_handled(&filter).await;
-        let before = read_models(&bucket).await;
+        let untold = journal::untold(&mut database().await, filter.since).await;
+        assert_eq!(untold.unwrap(), Vec::<String>::new());
+        let (before, heat) = (read_models(&bucket).await, looked_at().await);
         forget(&bucket).await;
         assert_ne!(read_models(&bucket).await, before);
+        assert_eq!(looked_at().await, heat);
         let events = replay(&filter).await;
         let began = Instant::now();
         in_the_end("the read models are as they were", async || {
@@ -87,6 +92,21 @@ async fn read_models_are_made_again_of_the_journal_as_they_were() {
         assert!(began.elapsed() < Duration::from_secs(60));
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_the_events_do_not_tell_of_is_said_before_anything_is_removed() {
+    let _ = Stack::alone();
+    let shop = Shop::open().await;
+    let _ = shop.product(1000, 5).await;
+    let tomorrow = OffsetDateTime::now_utc() + time::Duration::DAY;
+    let untold = journal::untold(&mut database().await, tomorrow).await;
+    let untold = untold.unwrap();
+    assert!(untold[0].ends_with("products on sale"), "{untold:?}");
+    assert!(
+        untold.contains(&"2 of categories and rates".to_owned()),
+        "{untold:?}"
+    );
 }
 
 /// Has all these events handled once more; how many.

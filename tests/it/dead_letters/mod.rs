@@ -1,6 +1,9 @@
 //! What consumers gave up: kept, shown, replayed, discarded.
 
+mod audit;
+mod drill;
 mod keep;
+mod odd;
 mod replay;
 mod routes;
 mod template;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tests::shop::{Shop, eventually};
 use uuid::Uuid;
 
-const ROUTE: &str = "/admin/dead-letters";
+pub(super) const ROUTE: &str = "/admin/dead-letters";
 
 /// The dead letter with these words in its message.
 async fn found(shop: &Shop, words: &str) -> Option<Value> {

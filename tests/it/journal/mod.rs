@@ -1,8 +1,9 @@
 //! The journal: what is written down stays, a gap is seen, and what was lost is sent again. That
 //! read models come out of it as they were is in `alone::journal`.
 
+use serde_json::json;
 use shared::context;
-use shared::domain::dead_letters::ErrorClass;
+use shared::domain::dead_letters::{DeadLetterStatus, ErrorClass};
 use shared::domain::events::{Envelope, Event, Place};
 use shared::domain::trace::TraceContext;
 use shared::events::{keep_batch, publish, send_again, sweep};
@@ -79,17 +80,25 @@ impl Journal {
     /// Has the one that arrived die; the row that it is kept in.
     async fn dies(&self) -> Shown {
         let messages = self.queue.take().await;
-        let changed = Changed::new().on_the_database_of(&self.state);
-        let changed = changed.with("ORDERS_QUEUE_URL", &self.queue.url);
-        let replayer: AppState<DlqReplayer> = changed.state().await;
+        assert_eq!(messages.len(), 1);
+        let replayer = self.replayer().await;
         let keep = |letter| dlq_replayer::keep(replayer.clone(), letter);
         let kept = keep_batch(self.queue.dead_batch(&messages), keep).await;
         assert!(kept.batch_item_failures.is_empty());
-        let read = replayer.database.read_own(|pool| async move {
-            dead_letters::page(&pool, &Filter::default(), None, 10).await
-        });
+        self.letter().await
+    }
+
+    async fn replayer(&self) -> AppState<DlqReplayer> {
+        let changed = Changed::new().on_the_database_of(&self.state);
+        let changed = changed.with("ORDERS_QUEUE_URL", &self.queue.url);
+        changed.state().await
+    }
+
+    /// The only one that is kept.
+    async fn letter(&self) -> Shown {
+        let read = dead_letters::page(self.pool(), &Filter::default(), None, 10);
         let mut letters = read.await.unwrap();
-        assert_eq!((messages.len(), letters.len()), (1, 1), "{letters:?}");
+        assert_eq!(letters.len(), 1, "{letters:?}");
         letters.remove(0)
     }
 
@@ -164,6 +173,63 @@ async fn dead_letter_is_sent_again_once_and_stays_the_same() {
     assert_eq!((first.id, first.event_id), (again.id, again.event_id));
     assert_eq!(first.last_failed_at, again.last_failed_at);
     assert_eq!(again.error_class, ErrorClass::NoAnswer);
+}
+
+#[tokio::test]
+async fn dead_letter_is_done_with_when_the_copy_of_the_journal_came_through() {
+    let journal = Journal::with(0).await;
+    journal.add().await;
+    journal.publish().await;
+    let parked = journal.dies().await;
+    let replayer = journal.replayer().await;
+    // Sent again is not handled.
+    journal.as_if_hours_ago().await;
+    assert_eq!(send_again(&journal.state).await.unwrap(), 1);
+    journal.publish().await;
+    let done = dlq_replayer::run(replayer.clone()).await.unwrap();
+    assert_eq!(done["closed"], 0);
+    assert_eq!(journal.letter().await.status, parked.status);
+    assert_eq!(journal.arrived().await, 1);
+    journal.handle(1).await;
+    let done = dlq_replayer::run(replayer.clone()).await.unwrap();
+    assert_eq!(done, json!({"closed": 1, "replayed": 0, "forgotten": 0}));
+    let letter = journal.letter().await;
+    assert_eq!(letter.status, DeadLetterStatus::Replayed);
+    let reason = "handled when it was sent again";
+    assert_eq!(letter.reason.as_deref(), Some(reason));
+    assert!(letter.resolved_at.is_some() && letter.next_attempt_at.is_none());
+    let done = dlq_replayer::run(replayer).await.unwrap();
+    assert_eq!(done["closed"], 0);
+    assert_eq!(journal.arrived().await, 0);
+}
+
+#[tokio::test]
+async fn dead_letter_that_died_after_its_event_was_handled_waits_for_somebody() {
+    let journal = Journal::with(0).await;
+    journal.add().await;
+    journal.publish().await;
+    journal.handle(1).await;
+    let parked = journal.dies().await;
+    let done = dlq_replayer::run(journal.replayer().await).await.unwrap();
+    assert_eq!(done["closed"], 0);
+    assert_eq!(journal.letter().await.status, parked.status);
+}
+
+#[tokio::test]
+async fn message_that_only_has_the_id_of_a_handled_event_is_not_done_with() {
+    let journal = Journal::with(0).await;
+    journal.add().await;
+    journal.publish().await;
+    let parked = journal.dies().await;
+    // The same event id, and another place in the journal.
+    sqlx::query("update failed_events set sequence = 7")
+        .execute(journal.pool())
+        .await
+        .unwrap();
+    journal.handle(1).await;
+    let done = dlq_replayer::run(journal.replayer().await).await.unwrap();
+    assert_eq!(done["closed"], 0);
+    assert_eq!(journal.letter().await.status, parked.status);
 }
 
 #[tokio::test]

@@ -55,7 +55,7 @@ pub struct Shown {
     pub resolved_at: Option<OffsetDateTime>,
     /// Who discarded it.
     pub resolved_by: Option<Uuid>,
-    /// Why.
+    /// Why; or how it came to be processed without a replay.
     pub reason: Option<String>,
 }
 

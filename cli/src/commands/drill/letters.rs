@@ -1,0 +1,343 @@
+//! `drill dead-letters`: a defect of the mailer lets messages die while customers come and go, it
+//! is mended, and all are replayed in bulk while the replayer is killed.
+
+use super::shown::{act, after, checked, figures};
+use super::{BEFORE, Options, SETTLE, Told, prepare};
+use crate::commands::dlq::Desk;
+use crate::emulator;
+use crate::progress::{Progress, Step};
+use anyhow::{Result, bail, ensure};
+use local::drill::letters::{Letters, QUEUE, TYPE, break_mailer, mend_mailer};
+use local::drill::{Compared, Report, Scene, Stretch, Traffic, check, settle};
+use local::process::{self, Signal, environments_of};
+use local::stack::STAGE;
+use local::{Port, Stack, postgres};
+use rand::Rng;
+use serde_json::json;
+use sqlx::postgres::PgConnection;
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// What it is called.
+pub(super) const WHAT: &str = "dead-letters";
+
+/// One message in so many can never work.
+const ONE_IN: u16 = 50;
+
+/// The replayer sends ten a second: so long lasts the sending of one.
+const PACE: Duration = Duration::from_millis(100);
+
+/// How much longer the quiet traffic lasts than the sending, for what the kills cost.
+const BESIDE: Duration = Duration::from_secs(30);
+
+/// A defect is tried five times, with pauses of more than six minutes in all.
+const DYING: Duration = Duration::from_secs(15 * 60);
+
+/// The schedule comes each minute; what a killed replayer was about to keep is seen again after
+/// six.
+const REPLAYING: Duration = Duration::from_secs(20 * 60);
+
+/// How often the replayer is killed.
+const KILLS: u32 = 10;
+
+/// A run lasts at least so long before it is killed: it must have begun.
+const BEFORE_KILL: Duration = Duration::from_millis(600);
+
+/// One that was killed has no answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The aim: so much slower than without a replay may live traffic be.
+const RATIO_MAX: f64 = 1.2;
+
+/// What happened when, since the traffic began.
+struct Played {
+    /// Traffic before anything was wrong.
+    quiet: Stretch,
+    /// From the request to replay until all were done with.
+    replay: Stretch,
+    /// From the first message until the last one was parked.
+    died_within: Duration,
+    letters: Letters,
+    kills: u32,
+}
+
+/// What the drill showed.
+struct Shown {
+    compared: Compared,
+    played: Played,
+    settled: Option<Duration>,
+    report: Report,
+}
+
+/// Plays it.
+///
+/// # Errors
+/// The stack is not well to begin with, or messages neither die nor come through in time.
+pub(super) async fn drill(stack: &Stack, options: &Options, progress: &Progress) -> Result<Told> {
+    ensure!(
+        options.kind.is_none(),
+        "There is only one kind of drill {WHAT}."
+    );
+    let scene = progress
+        .step("customers", async |_| {
+            let scene = prepare(stack, options).await?;
+            let words = format!(
+                "{} people, {} products",
+                scene.buyers.len(),
+                scene.goods.len()
+            );
+            Ok((scene, words))
+        })
+        .await?;
+    let writer = postgres::writer(stack).await?;
+    let mut db = postgres::connect(stack, writer, postgres::DATABASE).await?;
+    // What is left of a drill that was cut off.
+    mend_mailer(&mut db).await?;
+    let traffic = Traffic::start(&scene);
+    let play = Play {
+        stack,
+        scene: &scene,
+        traffic: &traffic,
+        progress,
+    };
+    let played = play.all(&mut db, options.letters).await;
+    // Also when it did not go well.
+    mend_mailer(&mut db).await?;
+    let played = played?;
+    let (answers, outcomes) = traffic.end().await;
+    let settled = progress
+        .step("settling", async |_| {
+            let settled = settle(&mut db, SETTLE).await?;
+            let words = settled.map_or("something is left under way".to_owned(), |_| String::new());
+            Ok((settled, words))
+        })
+        .await?;
+    let mut report = check(&mut db, &stack.url(Port::Payments), &outcomes, &scene.goods).await?;
+    let broken = played.letters.check(stack, &mut db).await?;
+    report.violations.extend(broken);
+    let shown = Shown {
+        compared: Compared::of(&answers, played.quiet, played.replay),
+        played,
+        settled,
+        report,
+    };
+    Ok(shown.told())
+}
+
+struct Play<'a> {
+    stack: &'a Stack,
+    scene: &'a Scene,
+    traffic: &'a Traffic,
+    progress: &'a Progress,
+}
+
+impl Play<'_> {
+    async fn all(&self, db: &mut PgConnection, count: u16) -> Result<Played> {
+        let quiet = self.quiet(count).await?;
+        let began = Instant::now();
+        break_mailer(db).await?;
+        let letters = self.write(db, count).await?;
+        self.dying(db, &letters).await?;
+        let died_within = began.elapsed();
+        mend_mailer(db).await?;
+        let (from, kills) = self.replay(db, &letters).await?;
+        Ok(Played {
+            quiet,
+            replay: (from, self.traffic.elapsed()),
+            died_within,
+            letters,
+            kills,
+        })
+    }
+
+    /// As long as the replay will last, after the first moments, in which everything is cold.
+    async fn quiet(&self, count: u16) -> Result<Stretch> {
+        tokio::time::sleep(BEFORE).await;
+        let from = self.traffic.elapsed();
+        let lasts = PACE * u32::from(count) + BESIDE;
+        self.progress
+            .step("quiet traffic", async |_| {
+                tokio::time::sleep(lasts).await;
+                Ok(((), "to compare with".to_owned()))
+            })
+            .await?;
+        Ok((from, self.traffic.elapsed()))
+    }
+
+    async fn write(&self, db: &mut PgConnection, count: u16) -> Result<Letters> {
+        let poison = count / ONE_IN;
+        self.progress
+            .step("defect", async |_| {
+                let counts = (usize::from(count - poison), usize::from(poison));
+                let letters = Letters::write(self.scene, db, counts).await?;
+                let words = format!("{} registered, {poison} for ever", count - poison);
+                Ok((letters, words))
+            })
+            .await
+    }
+
+    /// Waits until each was given up by its consumer and kept by the replayer.
+    async fn dying(&self, db: &mut PgConnection, letters: &Letters) -> Result<()> {
+        let all = i64::try_from(letters.events().len())?;
+        let began = Instant::now();
+        self.progress
+            .step("dying", async |step| {
+                loop {
+                    let parked = letters.standing(db, None).await?.parked;
+                    if parked == all {
+                        return Ok(((), format!("{all} dead letters")));
+                    }
+                    ensure!(
+                        began.elapsed() < DYING,
+                        "Only {parked} of {all} messages died. Look at: cargo holdfast logs mailer"
+                    );
+                    step.say(format!("{parked} of {all} given up, after five tries each"));
+                    tokio::time::sleep(PAUSE).await;
+                }
+            })
+            .await
+    }
+
+    /// Replays them as an admin does; since when, and how often the replayer was killed meanwhile.
+    async fn replay(&self, db: &mut PgConnection, letters: &Letters) -> Result<(Duration, u32)> {
+        // A code of the second factor may have to be waited for, which is no part of it.
+        let desk = Desk::open(self.stack).await?.stepped_up().await?;
+        let from = self.traffic.elapsed();
+        let kills = Cell::new(0);
+        self.progress
+            .step("replaying", async |step| {
+                let (replay, _) = desk.replay_all(QUEUE, TYPE).await?;
+                let count = u32::try_from(letters.events().len())?;
+                tokio::select! {
+                    done = all_done(db, letters, replay, step) => done?,
+                    () = kill(self.stack, PACE * count, &kills) => {}
+                }
+                let words = format!("the replayer was killed {} times", kills.get());
+                Ok(((), words))
+            })
+            .await?;
+        Ok((from, kills.get()))
+    }
+}
+
+/// Waits until each is replayed or parked again.
+async fn all_done(
+    db: &mut PgConnection,
+    letters: &Letters,
+    replay: Uuid,
+    step: &Step,
+) -> Result<()> {
+    let (good, poison) = (letters.good.len(), letters.poison.len());
+    let began = Instant::now();
+    loop {
+        let standing = letters.standing(db, Some(replay)).await?;
+        let done = (standing.replayed, standing.parked);
+        if done == (i64::try_from(good)?, i64::try_from(poison)?) {
+            return Ok(());
+        }
+        if began.elapsed() > REPLAYING {
+            bail!(
+                "{} of {good} are replayed, {} of {poison} parked. They are not lost: \
+                 cargo holdfast dlq stats --replay {replay} --follow",
+                standing.replayed,
+                standing.parked
+            );
+        }
+        step.say(format!("{} replayed, {} parked", done.0, done.1));
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Has the replayer run and kills all that it runs in, again and again, within the time that
+/// `sending` takes; then leaves the rest to its schedule. Never ends.
+async fn kill(stack: &Stack, sending: Duration, kills: &Cell<u32>) {
+    let function = format!("holdfast-{STAGE}-dlq-replayer");
+    let run_max = (sending / KILLS).max(BEFORE_KILL * 2);
+    while kills.get() < KILLS {
+        let run = rand::rng().random_range(BEFORE_KILL..run_max);
+        let tick = tokio::time::timeout(PATIENCE, emulator::invoke(stack, &function));
+        let kill = async {
+            tokio::time::sleep(run).await;
+            let environments = environments_of(stack, "dlq-replayer");
+            for pid in &environments {
+                process::send(*pid, Signal::Kill);
+            }
+            kills.set(kills.get() + u32::from(!environments.is_empty()));
+        };
+        // Whether it answers is of no interest: it is killed.
+        let _ = tokio::join!(tick, kill);
+    }
+    std::future::pending().await
+}
+
+impl Shown {
+    fn told(&self) -> Told {
+        let (compared, played) = (&self.compared, &self.played);
+        let lasted = played.replay.1.saturating_sub(played.replay.0);
+        Told {
+            violations: self.report.violations.len(),
+            text: self.text(lasted),
+            json: json!({
+                "what": WHAT,
+                "letters": played.letters.events().len(),
+                "good": played.letters.good.len(),
+                "poison": played.letters.poison.len(),
+                "died_within_s": played.died_within.as_secs_f32(),
+                "replayed_within_s": lasted.as_secs_f32(),
+                "kills": played.kills,
+                "compared_s": compared.length.as_secs_f32(),
+                "quiet": figures(&compared.quiet),
+                "beside": figures(&compared.beside),
+                "quiet_p99_ms": compared.quiet_p99.as_millis(),
+                "beside_p99_ms": compared.beside_p99.as_millis(),
+                "p99_ratio": compared.ratio(),
+                "settled_s": self.settled.map(|settled| settled.as_secs_f32()),
+                "acknowledged": self.report.acknowledged,
+                "orders": self.report.orders,
+                "charges": self.report.charges,
+                "violations": self.report.violations,
+            }),
+        }
+    }
+
+    fn text(&self, lasted: Duration) -> String {
+        let (compared, played) = (&self.compared, &self.played);
+        let (good, poison) = (played.letters.good.len(), played.letters.poison.len());
+        let mut lines = vec![
+            format!("\n{WHAT}: {} messages", good + poison),
+            format!(
+                "  died within {:.0} s, replayed within {:.0} s, the replayer was killed {} times",
+                played.died_within.as_secs_f32(),
+                lasted.as_secs_f32(),
+                played.kills
+            ),
+        ];
+        let seconds = compared.length.as_secs_f32();
+        lines.push(format!("  {seconds:.0} s without a replay:"));
+        lines.extend(compared.quiet.iter().map(act));
+        lines.push(format!("  {seconds:.0} s beside the replay:"));
+        lines.extend(compared.beside.iter().map(act));
+        lines.push(format!(
+            "  p99 of all: {} ms without, {} ms beside it: × {:.2}, {}",
+            compared.quiet_p99.as_millis(),
+            compared.beside_p99.as_millis(),
+            compared.ratio(),
+            match compared.ratio() <= RATIO_MAX {
+                true => format!("within the aim of × {RATIO_MAX:.2}"),
+                false => format!("more than the aim of × {RATIO_MAX:.2}"),
+            }
+        ));
+        lines.push(format!("  nothing under way {}", after(self.settled)));
+        if self.report.violations.is_empty() {
+            lines.push(format!(
+                "  {good} mails sent, each once; {poison} parked, each with its reason"
+            ));
+        }
+        lines.extend(checked(&self.report));
+        lines.join("\n")
+    }
+}
