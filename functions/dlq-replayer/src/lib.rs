@@ -6,7 +6,9 @@ mod keep;
 mod replay;
 
 use lambda_runtime::Error;
-use serde_json::{Value, json};
+use serde_json::Value;
+use shared::domain::jobs::Job;
+use shared::events::Jobs;
 use shared::resilience::policies::DEAD_LETTERS_KEPT;
 use shared::state::DlqReplayer;
 use shared::store::{StoreError, database, dead_letters};
@@ -25,27 +27,33 @@ const FORGOTTEN_PER_RUN: i64 = 1_000;
 /// long ago.
 ///
 /// # Errors
-/// The database is away; the next run does what this one could not.
+/// Some job failed; the next run does what this one could not.
 pub async fn run(state: AppState) -> Result<Value, Error> {
-    let replayed = replay(&state).await?;
-    count_parked(&state).await?;
+    let mut jobs = Jobs::begin(&state);
+    jobs.run(Job::Replays, replay(&state)).await;
+    jobs.run(Job::Parked, count_parked(&state)).await;
+    jobs.run(Job::DeadLetters, forget(&state)).await;
+    jobs.end()
+}
+
+/// Forgets what was done with long ago; how many they were.
+async fn forget(state: &AppState) -> Result<usize, StoreError> {
     let mut tx = state.database.begin().await?;
     let forget = dead_letters::forget(&mut tx, DEAD_LETTERS_KEPT, FORGOTTEN_PER_RUN);
     let forgotten = database::statement(forget).await?;
     database::commit(tx).await?;
-    let done = json!({"replayed": replayed, "forgotten": forgotten});
-    tracing::info!(done = %done, "replayed");
-    Ok(done)
+    Ok(usize::try_from(forgotten).unwrap_or(usize::MAX))
 }
 
-/// Counts them for the alarm. A queue without any says nothing, and the alarm takes that for none.
-async fn count_parked(state: &AppState) -> Result<(), StoreError> {
+/// Counts them for the alarm; of how many queues there are some. A queue without any says nothing,
+/// and the alarm takes that for none.
+async fn count_parked(state: &AppState) -> Result<usize, StoreError> {
     let mut tx = state.database.begin().await?;
     let parked = database::statement(dead_letters::parked(&mut tx)).await?;
     database::commit(tx).await?;
-    for (queue, count) in parked {
+    for (queue, count) in &parked {
         // Counts are far below what a float holds exactly.
-        telemetry::count(("queue", &queue), &[("DeadLettersParked", count as f64)]);
+        telemetry::count(("queue", queue), &[("DeadLettersParked", *count as f64)]);
     }
-    Ok(())
+    Ok(parked.len())
 }
