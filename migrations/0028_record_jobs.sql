@@ -19,7 +19,7 @@ on conflict (name) do nothing;
 create table job_runs (
     id uuid primary key,
     job text not null references jobs (name),
-    started_at timestamptz not null default now(),
+    started_at timestamptz not null default clock_timestamp(),
     finished_at timestamptz,
     outcome text,
     count bigint,

@@ -99,8 +99,8 @@ fn print_jobs(jobs: &[Job]) {
 fn print_job(job: &Job) {
     let rows = [
         ("job", job.name.as_str()),
-        ("does", &job.description),
-        ("function", &job.function),
+        ("does", job.description.as_str()),
+        ("function", job.function.as_str()),
         ("overdue", if job.overdue { "YES" } else { "no" }),
         ("leased until", seconds(job.leased_until.as_deref())),
         ("last started", seconds(job.last_started_at.as_deref())),

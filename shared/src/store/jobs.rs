@@ -89,7 +89,7 @@ pub async fn finish(
              where name = $1 and run_id = $2
              returning name
          )
-         update job_runs set finished_at = now(), outcome = $3::text, count = $4, error = $5
+         update job_runs set finished_at = clock_timestamp(), outcome = $3::text, count = $4, error = $5
          from released where job_runs.id = $2 and job_runs.job = released.name",
     )
     .bind(lease.job.name())
