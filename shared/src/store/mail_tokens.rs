@@ -118,9 +118,9 @@ pub async fn spend_all(
 /// The database's.
 pub async fn forget(tx: &mut PgConnection, kept: Duration, limit: i64) -> Result<u64, sqlx::Error> {
     let forgotten = sqlx::query(
-        "delete from mail_tokens where token_hash in (
+        "delete from mail_tokens where token_hash = any (array(
              select token_hash from mail_tokens where expires_at < now() - make_interval(secs => $1)
-             order by expires_at limit $2)",
+             order by expires_at limit $2))",
     )
     .bind(kept.as_secs_f64())
     .bind(limit)

@@ -59,9 +59,9 @@ pub async fn mark_applied(tx: &mut PgConnection, id: &str) -> Result<(), sqlx::E
 /// The database's.
 pub async fn forget(tx: &mut PgConnection, kept: Duration, limit: i64) -> Result<u64, sqlx::Error> {
     let forgotten = sqlx::query(
-        "delete from webhook_events where provider_event_id in (
+        "delete from webhook_events where provider_event_id = any (array(
              select provider_event_id from webhook_events
-             where applied_at < now() - make_interval(secs => $1) order by applied_at limit $2)",
+             where applied_at < now() - make_interval(secs => $1) order by applied_at limit $2))",
     )
     .bind(kept.as_secs_f64())
     .bind(limit)
