@@ -101,7 +101,7 @@ impl<'a> Jobs<'a> {
             .base
             .database
             .read_own(|pool| async move { jobs::all(&pool).await });
-        let all = match read.await {
+        let all = match with_time(read).await {
             Ok(all) => all,
             Err(error) => {
                 let error = telemetry::chain(&error);
@@ -184,17 +184,22 @@ async fn take(base: &Base, job: Job) -> Result<Option<Lease>, StoreError> {
     Ok(lease)
 }
 
-/// Also when the time of the run is up: otherwise the job would stand still until its lease ends.
 async fn record(base: &Base, lease: Lease, ended: &Ended) -> Result<bool, StoreError> {
-    let context = Context {
-        request_id: context::request_id(),
-        deadline: context::deadline().max(Deadline::after(JOB_RECORD_TIMEOUT)),
-    };
     let work = async {
         let mut tx = base.database.begin().await?;
         let held = database::statement(jobs::finish(&mut tx, lease, ended)).await?;
         database::commit(tx).await?;
         Ok::<_, StoreError>(held)
+    };
+    with_time(work).await
+}
+
+/// Gives what is to be said at the end some time, also when the time of the run is up: a job would
+/// stand still until its lease ends, and missed ones would not be counted.
+async fn with_time<T>(work: impl Future<Output = T>) -> T {
+    let context = Context {
+        request_id: context::request_id(),
+        deadline: context::deadline().max(Deadline::after(JOB_RECORD_TIMEOUT)),
     };
     context::scope(context, work).await
 }
