@@ -17,9 +17,9 @@ mod steps;
 
 use clap::{Parser, Subcommand};
 use commands::{
-    bench, check, db, dlq, down, drill, events, fault, flags, logs, mail, openapi, rotate, serve,
+    bench, check, db, dlq, down, drill, events, fault, flags, jobs, logs, mail, openapi, rotate,
 };
-use commands::{status, test, totp, up};
+use commands::{serve, status, test, totp, up};
 use local::Stack;
 use std::process::ExitCode;
 
@@ -62,6 +62,8 @@ enum Command {
     Events(events::Options),
     /// Shows the kill switches, or moves one
     Flags(flags::Options),
+    /// Shows the scheduled jobs, or the latest runs of one
+    Jobs(jobs::Options),
     /// Prints the code of the admin's second factor; each is good once
     Totp,
     /// Changes the signing keys, or database logins, by Secrets Manager's rotation
@@ -108,6 +110,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Dlq(options) => dlq::run(&stack, &options).await,
         Command::Events(options) => events::run(&stack, &options).await,
         Command::Flags(options) => flags::run(&stack, &options).await,
+        Command::Jobs(options) => jobs::run(&stack, &options).await,
         Command::Totp => totp::run(&stack),
         Command::Rotate(options) => rotate::run(&stack, &options).await,
         Command::Fault(options) => fault::run(&stack, &options).await,

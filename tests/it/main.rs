@@ -20,6 +20,7 @@ mod faults;
 mod flags;
 mod grants;
 mod intents;
+mod jobs;
 mod journal;
 mod last_good;
 mod limits;

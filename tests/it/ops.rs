@@ -55,7 +55,7 @@ async fn readiness_with_everything_gone_is_told_check_by_check() {
     );
     let readiness: Readiness = serde_json::from_str(&text).unwrap();
     assert_eq!(readiness.status, Condition::Unhealthy);
-    assert_eq!(readiness.score, "0/7");
+    assert_eq!(readiness.score, "0/8");
     assert_eq!(readiness.schema_version, None);
     for name in [
         "database_primary",
@@ -70,6 +70,10 @@ async fn readiness_with_everything_gone_is_told_check_by_check() {
         assert_eq!(check.status, Condition::Unhealthy, "{name}");
         assert!(check.detail.is_some(), "{name}");
     }
+    // Whoever cannot be asked was not missed.
+    let schedules = &readiness.checks["schedules"];
+    assert_eq!(schedules.status, Condition::Degraded);
+    assert!(schedules.detail.is_some());
     // Asking whether it is there is no call that a breaker counts.
     for name in ["dynamodb", "sqs", "s3", "payments"] {
         assert_eq!(readiness.checks[name].breaker, "closed", "{name}");
@@ -86,7 +90,7 @@ async fn second_endpoints_are_shown_when_there_are_any() {
     ];
     let response = replay(ops::router(state(NOWHERE, &variables)), "ops-ready.json").await;
     let readiness: Readiness = serde_json::from_str(&body(response).await).unwrap();
-    assert_eq!(readiness.score, "0/9");
+    assert_eq!(readiness.score, "0/10");
     for name in ["secretsmanager_secondary", "mail", "mail_secondary"] {
         let detail = readiness.checks[name].detail.as_deref();
         assert_eq!(detail, Some("cannot be reached"), "{name}");
@@ -152,7 +156,7 @@ async fn what_refuses_or_lacks_its_table_counts_as_gone() {
     // The login is there now; the node is not.
     let primary = &readiness.checks["database_primary"];
     assert_eq!(primary.detail.as_deref(), Some("no node accepts writes"));
-    assert_eq!(readiness.score, "4/7");
+    assert_eq!(readiness.score, "4/8");
 }
 
 #[tokio::test]

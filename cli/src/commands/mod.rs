@@ -9,6 +9,7 @@ pub(crate) mod drill;
 pub(crate) mod events;
 pub(crate) mod fault;
 pub(crate) mod flags;
+pub(crate) mod jobs;
 pub(crate) mod logs;
 pub(crate) mod mail;
 pub(crate) mod openapi;

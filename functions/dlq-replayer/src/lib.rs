@@ -6,7 +6,9 @@ mod keep;
 mod replay;
 
 use lambda_runtime::Error;
-use serde_json::{Value, json};
+use serde_json::Value;
+use shared::domain::jobs::Job;
+use shared::events::Jobs;
 use shared::resilience::policies::DEAD_LETTERS_KEPT;
 use shared::state::DlqReplayer;
 use shared::store::{StoreError, database, dead_letters};
@@ -28,38 +30,40 @@ const CLOSED_PER_RUN: i64 = 1_000;
 /// and forgets what was done with long ago.
 ///
 /// # Errors
-/// The database is away; the next run does what this one could not.
+/// Some job failed; the next run does what this one could not.
 pub async fn run(state: AppState) -> Result<Value, Error> {
+    let mut jobs = Jobs::begin(&state);
     // First, so that nothing is sent that has been handled.
-    let closed = close_handled(&state).await?;
-    let replayed = replay(&state).await?;
-    count_parked(&state).await?;
-    let mut tx = state.database.begin().await?;
-    let forget = dead_letters::forget(&mut tx, DEAD_LETTERS_KEPT, FORGOTTEN_PER_RUN);
-    let forgotten = database::statement(forget).await?;
-    database::commit(tx).await?;
-    let done = json!({"closed": closed, "replayed": replayed, "forgotten": forgotten});
-    tracing::info!(done = %done, "replayed");
-    Ok(done)
+    jobs.run(Job::DeadLetters, end_and_forget(&state)).await;
+    jobs.run(Job::Replays, replay(&state)).await;
+    jobs.run(Job::Parked, count_parked(&state)).await;
+    jobs.end()
 }
 
-/// Ends dead letters whose event came through by another way.
-async fn close_handled(state: &AppState) -> Result<u64, StoreError> {
+/// Ends dead letters whose event came through by another way, and forgets what was done with long
+/// ago; how many they were.
+async fn end_and_forget(state: &AppState) -> Result<usize, StoreError> {
     let mut tx = state.database.begin().await?;
-    let close = dead_letters::close_handled(&mut tx, CLOSED_PER_RUN);
-    let closed = database::statement(close).await?;
+    let changed = database::within(async {
+        let closed = dead_letters::close_handled(&mut tx, CLOSED_PER_RUN).await?;
+        let forgotten =
+            dead_letters::forget(&mut tx, DEAD_LETTERS_KEPT, FORGOTTEN_PER_RUN).await?;
+        Ok::<_, StoreError>(closed + forgotten)
+    });
+    let changed = changed.await?;
     database::commit(tx).await?;
-    Ok(closed)
+    Ok(usize::try_from(changed).unwrap_or(usize::MAX))
 }
 
-/// Counts them for the alarm. A queue without any says nothing, and the alarm takes that for none.
-async fn count_parked(state: &AppState) -> Result<(), StoreError> {
+/// Counts them for the alarm; of how many queues there are some. A queue without any says nothing,
+/// and the alarm takes that for none.
+async fn count_parked(state: &AppState) -> Result<usize, StoreError> {
     let mut tx = state.database.begin().await?;
     let parked = database::statement(dead_letters::parked(&mut tx)).await?;
     database::commit(tx).await?;
-    for (queue, count) in parked {
+    for (queue, count) in &parked {
         // Counts are far below what a float holds exactly.
-        telemetry::count(("queue", &queue), &[("DeadLettersParked", count as f64)]);
+        telemetry::count(("queue", queue), &[("DeadLettersParked", *count as f64)]);
     }
-    Ok(())
+    Ok(parked.len())
 }

@@ -1,5 +1,5 @@
-//! The routes of `ops`: health, kill switches, breakers, dead letters, the shop's figures, the
-//! contract, the page that shows it, and whatever no other function takes, which is a 404.
+//! The routes of `ops`: health, kill switches, breakers, dead letters, scheduled jobs, the shop's
+//! figures, the contract, the page that shows it, and whatever no other function takes, which is a 404.
 #![recursion_limit = "256"]
 
 mod analytics;
@@ -9,7 +9,9 @@ mod dead_letters;
 mod documents;
 mod flags;
 mod health;
+mod jobs;
 mod readiness;
+mod schedules;
 mod switches;
 
 use axum::Router;
@@ -40,6 +42,8 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(dead_letters::get_dead_letter))
         .routes(routes!(dead_letters::post_dead_letter_replay))
         .routes(routes!(dead_letters::post_dead_letter_discard))
+        .routes(routes!(jobs::get_jobs))
+        .routes(routes!(jobs::get_job))
         .routes(routes!(analytics::get_summary))
         .routes(routes!(documents::get_openapi));
     OpenApiRouter::new()

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use crate::AppState;
 use crate::checks::{PRIMARY, no_login, outside, schema, seats};
+use crate::schedules::{self, SCHEDULES};
 
 /// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
@@ -32,9 +33,9 @@ pub struct Readiness {
     /// `unhealthy` means that the shop cannot sell.
     pub status: Condition,
     /// How many of the checks are healthy.
-    #[schema(example = "8/8")]
+    #[schema(example = "9/9")]
     pub score: String,
-    /// Each dependency by its name.
+    /// Each dependency by its name; and `schedules`, which is degraded when a job was missed.
     pub checks: BTreeMap<String, Check>,
     /// The newest migration that the database has; null when no node could tell.
     #[schema(example = 7)]
@@ -67,9 +68,10 @@ pub struct Check {
 
 /// Looks at everything.
 pub(crate) async fn look(state: &AppState) -> Readiness {
-    let (database, outsiders, ()) = futures::join!(
+    let (database, outsiders, (standings, latency), ()) = futures::join!(
         timed(state.database.roles()),
         look_outside(&state.probes),
+        timed(schedules::look(state)),
         state.breakers.refresh(),
     );
     let (mut checks, schema_version) = match database {
@@ -80,6 +82,8 @@ pub(crate) async fn look(state: &AppState) -> Readiness {
         (Err(_), latency) => (no_login(latency), None),
     };
     checks.extend(outsiders);
+    let schedules = schedules::check(standings, latency);
+    checks.insert(SCHEDULES.to_owned(), schedules);
     sum_up(checks, schema_version)
 }
 
@@ -153,6 +157,7 @@ pub(crate) fn example() -> Readiness {
         ("sqs", Dependency::Queues),
         ("s3", Dependency::Objects),
         ("secretsmanager", Dependency::Secrets),
+        (SCHEDULES, Dependency::DatabaseReads),
     ] {
         let check = Check::new(dependency, Condition::Healthy, latency);
         checks.insert(name.to_owned(), check);

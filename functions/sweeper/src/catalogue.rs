@@ -9,9 +9,9 @@
 
 use lambda_runtime::Error;
 use serde::Serialize;
-use serde_json::Value;
 use shared::clock;
 use shared::domain::catalogue::{Slug, Sort};
+use shared::events::Work;
 use shared::operations::project_catalogue::{self, ProjectError};
 use shared::resilience::Deadline;
 use shared::resilience::policies::CATALOGUE_PASS_BUDGET;
@@ -57,7 +57,7 @@ impl Compared {
 ///
 /// # Errors
 /// The database or the store is away, or something could not be compared.
-pub(crate) async fn compare(state: &AppState) -> Result<Value, Error> {
+pub(crate) async fn compare(state: &AppState) -> Result<Work, Error> {
     let deadline = Deadline::after(CATALOGUE_PASS_BUDGET);
     let mut walk = state.last_good.walk().await?;
     let mut done = Compared::default();
@@ -83,7 +83,10 @@ pub(crate) async fn compare(state: &AppState) -> Result<Value, Error> {
     if done.failed > 0 {
         return Err(format!("{} not compared with the database", done.failed).into());
     }
-    Ok(serde_json::to_value(done)?)
+    Ok(Work::Done {
+        count: done.compared,
+        details: serde_json::to_value(done)?,
+    })
 }
 
 /// The lists of the next category, or of all.

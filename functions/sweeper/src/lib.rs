@@ -3,11 +3,13 @@
 
 mod catalogue;
 mod erasure;
+mod expiry;
 mod reports;
 
 use lambda_runtime::Error;
-use serde_json::{Value, json};
-use shared::events;
+use serde_json::Value;
+use shared::domain::jobs::Job;
+use shared::events::{self, Jobs};
 use shared::operations::{
     OperationError, finish_intent, project_catalogue, reconcile, refund_order, settle_payment,
 };
@@ -22,68 +24,34 @@ pub type AppState = shared::state::AppState<Sweeper>;
 /// Orders and refunds per run and job; what is left over is next minute's.
 const PER_RUN: i64 = 100;
 
-/// Runs every job. One that fails does not keep the others from running.
+/// Runs every job that no other run is at. One that fails does not keep the others from running.
 ///
 /// # Errors
 /// Some job failed, after all have run: the schedule's alarm is to see it.
 pub async fn run(state: AppState) -> Result<Value, Error> {
+    let mut jobs = Jobs::begin(&state);
     // First, because whoever ordered without the database has waited longest.
-    let intents = finish_intent::finish_intents(&state, INTENTS_RESERVE).await;
-    let payments = settle_payment::settle_payments(&state, SETTLE_RESERVE).await;
-    let refunds = make_refunds(&state).await;
-    let reservations = expire_reservations(&state).await;
-    let reconciled = reconcile::reconcile(&state).await;
-    let erased = erasure::erase(&state).await;
-    let forgotten = reports::forget(&state).await.map_err(OperationError::from);
-    let lost = events::send_again(&state)
-        .await
-        .map_err(OperationError::from);
-    // Last, because the others add events.
-    let events = events::sweep(&state).await.map_err(OperationError::from);
-    let trending = project_catalogue::trending(&state).await;
-    // After these, because it may take its time.
-    let catalogue = catalogue::compare(&state).await;
-    report(vec![
-        ("intents", counted(intents)),
-        ("payments", counted(payments)),
-        ("refunds", counted(refunds)),
-        ("reservations", counted(reservations)),
-        ("reconciled", counted(reconciled)),
-        ("erased", counted(erased)),
-        ("forgotten", counted(forgotten)),
-        ("lost", counted(lost)),
-        ("events", counted(events)),
-        ("trending", trending.map(Value::from).map_err(Error::from)),
-        ("catalogue", catalogue),
-    ])
-}
-
-fn counted(result: Result<usize, OperationError>) -> Result<Value, Error> {
-    Ok(result?.into())
-}
-
-fn report(jobs: Vec<(&'static str, Result<Value, Error>)>) -> Result<Value, Error> {
-    let mut done = json!({});
-    let mut failed = Vec::new();
-    for (job, result) in jobs {
-        match result {
-            Ok(count) => done[job] = count,
-            Err(error) => {
-                tracing::error!(
-                    job,
-                    error = shared::telemetry::chain(error.as_ref()),
-                    "the job failed"
-                );
-                failed.push(job);
-            }
-        }
-    }
-    tracing::info!(done = %done, "swept");
-    if failed.is_empty() {
-        Ok(done)
-    } else {
-        Err(format!("failed: {}", failed.join(", ")).into())
-    }
+    let intents = finish_intent::finish_intents(&state, INTENTS_RESERVE);
+    jobs.run(Job::Intents, intents).await;
+    let payments = settle_payment::settle_payments(&state, SETTLE_RESERVE);
+    jobs.run(Job::Payments, payments).await;
+    jobs.run(Job::Refunds, make_refunds(&state)).await;
+    jobs.run(Job::Reservations, expire_reservations(&state))
+        .await;
+    jobs.run(Job::Reconciliation, reconcile::reconcile(&state))
+        .await;
+    jobs.run(Job::ClosedAccounts, erasure::erase(&state)).await;
+    jobs.run(Job::Reports, reports::forget(&state)).await;
+    jobs.run(Job::Expiry, expiry::forget(&state)).await;
+    jobs.run(Job::LostEvents, events::send_again(&state)).await;
+    // After these, because they add events.
+    jobs.run(Job::Outbox, events::sweep(&state)).await;
+    jobs.run(Job::Trending, project_catalogue::trending(&state))
+        .await;
+    // Last, because it may take its time.
+    jobs.run(Job::Catalogue, catalogue::compare(&state)).await;
+    jobs.count_overdue().await;
+    jobs.end()
 }
 
 /// Makes refunds that no message has made.

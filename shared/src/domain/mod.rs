@@ -12,6 +12,7 @@ pub mod flags;
 pub mod idempotency;
 pub mod ids;
 pub mod intent;
+pub mod jobs;
 pub mod limits;
 pub mod money;
 pub mod order;

@@ -32,17 +32,17 @@ enum Difference {
 }
 
 /// Compares what was made since the last time, at most every few minutes; the
-/// number of payments that were repaired.
+/// number of payments that were repaired, or nothing when it is not due.
 ///
 /// # Errors
 /// The provider gave no answer, or the database's. Then the same is compared again.
-pub async fn reconcile(state: &Selling) -> Result<usize, OperationError> {
+pub async fn reconcile(state: &Selling) -> Result<Option<usize>, OperationError> {
     let mut tx = state.database.begin().await?;
     let claim = reconciliation::claim(&mut tx, RECONCILE_PAUSE.as_secs_f64());
     let claimed = database::statement(claim).await?;
     database::commit(tx).await?;
     let Some(compared_until) = claimed else {
-        return Ok(0);
+        return Ok(None);
     };
     let (from, until) = stretch(compared_until, clock::now());
     let made = state.payments.made_between(from, until).await?;
@@ -63,7 +63,7 @@ pub async fn reconcile(state: &Selling) -> Result<usize, OperationError> {
     let mut tx = state.database.begin().await?;
     database::statement(reconciliation::compared_until(&mut tx, until)).await?;
     database::commit(tx).await?;
-    Ok(repaired)
+    Ok(Some(repaired))
 }
 
 /// What is looked at this time: from a while before where the last ended, at

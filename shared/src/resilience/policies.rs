@@ -1,15 +1,18 @@
 //! THE TABLE: every timeout, attempt count, backoff and bulkhead there is.
 //!
 //! One row per intent here, one per dependency with its breaker and retry budget in
-//! `policies/dependencies.rs`, what belongs to no single call in `policies/times.rs`.
+//! `policies/dependencies.rs`, what belongs to no single call in `policies/times.rs`
+//! and, for scheduled jobs, `policies/jobs.rs`.
 //! No millisecond is written anywhere else. `policies/routes.rs` keeps the worst case
 //! of every route below the gateway's limit, at compile time.
 
 mod dependencies;
+mod jobs;
 mod routes;
 mod times;
 
 pub use dependencies::{DEPENDENCIES, Dependency, DependencyPolicy};
+pub use jobs::*;
 pub use times::*;
 
 /// What a call is for. Two intents on one dependency never share a bulkhead.

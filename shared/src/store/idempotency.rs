@@ -138,3 +138,27 @@ pub async fn finish(
     .await?;
     Ok(())
 }
+
+/// Forgets answers that were kept for so long, the oldest first, at most `limit`; how many they
+/// were. Those of orders stay for ever, and so do a request that is under way and whatever
+/// belongs to a caller who has an order that is not decided yet.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(tx: &mut PgConnection, kept: Duration, limit: i64) -> Result<u64, sqlx::Error> {
+    // By their places: joined by three columns, all rows would be read.
+    let forgotten = sqlx::query(
+        "delete from idempotency_keys where ctid = any (array(
+             select k.ctid from idempotency_keys k
+             where k.route <> 'POST /checkout' and k.created_at < now() - make_interval(secs => $1)
+                 and k.status is not null and not exists (
+                     select from orders o where o.customer_id = k.caller_id
+                         and o.status in ('received', 'payment_pending', 'payment_unknown'))
+             order by k.created_at limit $2))",
+    )
+    .bind(kept.as_secs_f64())
+    .bind(limit)
+    .execute(tx)
+    .await?;
+    Ok(forgotten.rows_affected())
+}

@@ -1,5 +1,7 @@
 //! The tokens in mails: good once, kept as their digests.
 
+use std::time::Duration;
+
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -107,4 +109,22 @@ pub async fn spend_all(
     .execute(tx)
     .await?;
     Ok(())
+}
+
+/// Forgets tokens that stopped being good so long ago, used or not, the oldest first, at most
+/// `limit`; how many they were.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(tx: &mut PgConnection, kept: Duration, limit: i64) -> Result<u64, sqlx::Error> {
+    let forgotten = sqlx::query(
+        "delete from mail_tokens where token_hash = any (array(
+             select token_hash from mail_tokens where expires_at < now() - make_interval(secs => $1)
+             order by expires_at limit $2))",
+    )
+    .bind(kept.as_secs_f64())
+    .bind(limit)
+    .execute(tx)
+    .await?;
+    Ok(forgotten.rows_affected())
 }

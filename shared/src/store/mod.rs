@@ -11,6 +11,7 @@ mod errors;
 pub mod fulfilments;
 pub mod idempotency;
 pub mod images;
+pub mod jobs;
 pub mod last_good;
 pub mod listing;
 pub mod logins;

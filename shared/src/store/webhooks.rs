@@ -1,5 +1,7 @@
 //! The provider's webhooks, stored before they are acknowledged.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use sqlx::PgConnection;
 
@@ -48,4 +50,22 @@ pub async fn mark_applied(tx: &mut PgConnection, id: &str) -> Result<(), sqlx::E
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// Forgets webhooks that were applied so long ago, the oldest first, at most `limit`; how many
+/// they were. One that comes again after that is applied again, which changes nothing.
+///
+/// # Errors
+/// The database's.
+pub async fn forget(tx: &mut PgConnection, kept: Duration, limit: i64) -> Result<u64, sqlx::Error> {
+    let forgotten = sqlx::query(
+        "delete from webhook_events where provider_event_id = any (array(
+             select provider_event_id from webhook_events
+             where applied_at < now() - make_interval(secs => $1) order by applied_at limit $2))",
+    )
+    .bind(kept.as_secs_f64())
+    .bind(limit)
+    .execute(tx)
+    .await?;
+    Ok(forgotten.rows_affected())
 }

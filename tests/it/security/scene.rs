@@ -85,6 +85,7 @@ pub(super) enum Thing {
     Card,
     Flag,
     Breaker,
+    Job,
 }
 
 /// What to write into a path, by the name of its parameter.
@@ -286,6 +287,7 @@ impl Scene {
             }
             Thing::Flag => named("name", "search"),
             Thing::Breaker => named("dependency", "payments"),
+            Thing::Job => named("name", "outbox"),
         }
     }
 
