@@ -57,7 +57,7 @@ pub async fn take_lease(tx: &mut PgConnection, job: Job) -> Result<Option<Lease>
              where jobs.leased_until is null or jobs.leased_until < now()
              returning name
          )
-         insert into job_runs (id, job) select $2, name from leased",
+         insert into job_runs (id, job, started_at) select $2, name, now() from leased",
     )
     .bind(job.name())
     .bind(run_id)

@@ -96,7 +96,8 @@ impl Journal {
 
     /// The only one that is kept.
     async fn letter(&self) -> Shown {
-        let read = dead_letters::page(self.pool(), &Filter::default(), None, 10);
+        let all = Filter::default();
+        let read = dead_letters::page(self.pool(), &all, None, 10);
         let mut letters = read.await.unwrap();
         assert_eq!(letters.len(), 1, "{letters:?}");
         letters.remove(0)
