@@ -188,7 +188,7 @@ async fn dead_letter_is_done_with_when_the_copy_of_the_journal_came_through() {
     assert_eq!(send_again(&journal.state).await.unwrap(), 1);
     journal.publish().await;
     let done = dlq_replayer::run(replayer.clone()).await.unwrap();
-    assert_eq!(done["closed"], 0);
+    assert_eq!(done["dead_letters"], 0);
     assert_eq!(journal.letter().await.status, parked.status);
     assert_eq!(journal.arrived().await, 1);
     journal.handle(1).await;
@@ -200,7 +200,7 @@ async fn dead_letter_is_done_with_when_the_copy_of_the_journal_came_through() {
     assert_eq!(letter.reason.as_deref(), Some(reason));
     assert!(letter.resolved_at.is_some() && letter.next_attempt_at.is_none());
     let done = dlq_replayer::run(replayer).await.unwrap();
-    assert_eq!(done["closed"], 0);
+    assert_eq!(done["dead_letters"], 0);
     assert_eq!(journal.arrived().await, 0);
 }
 
@@ -212,7 +212,7 @@ async fn dead_letter_that_died_after_its_event_was_handled_waits_for_somebody() 
     journal.handle(1).await;
     let parked = journal.dies().await;
     let done = dlq_replayer::run(journal.replayer().await).await.unwrap();
-    assert_eq!(done["closed"], 0);
+    assert_eq!(done["dead_letters"], 0);
     assert_eq!(journal.letter().await.status, parked.status);
 }
 
@@ -229,7 +229,7 @@ async fn message_that_only_has_the_id_of_a_handled_event_is_not_done_with() {
         .unwrap();
     journal.handle(1).await;
     let done = dlq_replayer::run(journal.replayer().await).await.unwrap();
-    assert_eq!(done["closed"], 0);
+    assert_eq!(done["dead_letters"], 0);
     assert_eq!(journal.letter().await.status, parked.status);
 }
 
