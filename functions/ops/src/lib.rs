@@ -1,10 +1,11 @@
 //! The routes of `ops`: health, kill switches, breakers, dead letters, the shop's figures, the
-//! contract, the page that shows it, and whatever no other function takes, which is a 404.
+//! console, the contract, the page that shows it, and whatever no other function takes, which is a 404.
 #![recursion_limit = "256"]
 
 mod analytics;
 mod breakers;
 mod checks;
+mod console;
 mod dead_letters;
 mod documents;
 mod flags;
@@ -45,8 +46,9 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .nest(BASE_PATH, under_base_path)
         .routes(routes!(documents::get_docs))
-        // Parts of the page, and no part of the contract.
+        // Parts of the page, and no part of the contract. Nor is the console.
         .route("/docs/{file}", get(documents::get_docs_file))
+        .merge(OpenApiRouter::from(console::routes()))
 }
 
 /// The function's service.
