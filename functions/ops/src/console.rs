@@ -12,10 +12,9 @@ mod words;
 
 use axum::Router;
 use axum::middleware::map_response;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
-use shared::http::{ApiError, CONSOLE_PATH, Kind};
-use tower_http::csrf::{CsrfLayer, ProtectionError};
+use shared::http::{ApiError, CONSOLE_PATH, Kind, own_pages_only};
 
 use crate::AppState;
 
@@ -29,13 +28,6 @@ pub(crate) type Answer = Result<Response, Failure>;
 /// Every page. What changes something is a form that its own page shows: the same path, once with
 /// GET and once with POST, answered with a redirect.
 pub(crate) fn routes() -> Router<AppState> {
-    // Forms are taken from this origin's own pages only.
-    let own_pages_only = CsrfLayer::new().with_rejection_response(|_: ProtectionError| {
-        let detail = "The form was not sent from this console.";
-        ApiError::new(Kind::Forbidden)
-            .detail(detail)
-            .into_response()
-    });
     let pages = Router::new()
         .route("/", get(overview::show))
         .route("/sign-in", get(session::show_sign_in))
@@ -43,7 +35,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/assets/{file}", get(assets::file))
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || ApiError::new(Kind::MethodNotAllowed))
-        .layer(own_pages_only)
+        .layer(own_pages_only())
         .layer(map_response(failure::as_page));
     Router::new().nest(CONSOLE_PATH, pages)
 }

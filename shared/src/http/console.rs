@@ -1,15 +1,17 @@
 //! What a browser carries for the console: two cookies, which `auth` gives out and the console's
 //! pages read. No route of the contract takes them, so no page of anybody else can make a browser
-//! use the API.
+//! use the API. What the cookies open takes forms from its own pages only.
 
+use axum::response::{IntoResponse, Response};
 use cookie::{Cookie, SameSite};
 use http::header::COOKIE;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, header};
 use time::Duration;
+use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use super::caller::verified;
-use super::{ApiError, BASE_PATH, User};
+use super::{ApiError, BASE_PATH, Kind, User};
 use crate::state::Edge;
 
 /// Where every page of the console is.
@@ -35,7 +37,7 @@ pub async fn console_user(parts: &Parts, edge: &Edge) -> Result<Option<User>, Ap
     };
     match verified(edge, &token).await {
         Ok(user) => Ok(Some(user)),
-        Err(error) if error.kind() == super::Kind::Unauthorized => Ok(None),
+        Err(error) if error.kind() == Kind::Unauthorized => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -75,6 +77,22 @@ pub fn console_page(wanted: &str) -> &str {
         Some(rest) if is_page(rest) && is_plain => wanted,
         _ => CONSOLE_PATH,
     }
+}
+
+/// Refuses whatever changes something and was not sent by a page of this origin.
+///
+/// A browser says so itself (`Sec-Fetch-Site`), which no page can change. Only for browsers that do
+/// not, `Origin` is compared with `Host`; a proxy that names another host makes that a refusal, never
+/// a permission. Who sends neither is no browser, and has no cookie that it was not given on purpose.
+pub fn own_pages_only() -> CsrfLayer<fn(ProtectionError) -> Response> {
+    CsrfLayer::new().with_rejection_response(refuse_form as fn(ProtectionError) -> Response)
+}
+
+fn refuse_form(_: ProtectionError) -> Response {
+    let detail = "The form was not sent from this console.";
+    ApiError::new(Kind::Forbidden)
+        .detail(detail)
+        .into_response()
 }
 
 fn session_path() -> String {
