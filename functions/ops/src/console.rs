@@ -3,22 +3,25 @@
 //! works without JavaScript, which does no more than look again every few seconds.
 
 mod assets;
+mod breaker;
 mod failure;
+mod flag;
 mod operator;
 mod overview;
+mod queues;
 mod session;
 mod shell;
+mod switches;
 mod words;
 
 use axum::Router;
-use axum::middleware::map_response;
 use axum::response::Response;
 use axum::routing::get;
 use shared::http::{ApiError, CONSOLE_PATH, Kind, own_pages_only};
 
 use crate::AppState;
 
-pub(crate) use failure::Failure;
+pub(crate) use failure::{Failure, never_a_problem};
 pub(crate) use operator::Operator;
 pub(crate) use shell::{Shell, Tab};
 
@@ -32,10 +35,15 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/", get(overview::show))
         .route("/sign-in", get(session::show_sign_in))
         .route("/step-up", get(session::show_step_up))
+        .route("/switches", get(switches::show_all))
+        .route("/switches/{flag}", get(flag::show_form).post(flag::submit))
+        .route(
+            "/breakers/{dependency}",
+            get(breaker::show_form).post(breaker::submit),
+        )
         .route("/assets/{file}", get(assets::file))
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || ApiError::new(Kind::MethodNotAllowed))
-        .layer(own_pages_only())
-        .layer(map_response(failure::as_page));
+        .layer(own_pages_only());
     Router::new().nest(CONSOLE_PATH, pages)
 }

@@ -14,6 +14,7 @@ mod readiness;
 mod switches;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::routing::get;
 use shared::http::{self, BASE_PATH};
 use shared::state::Ops;
@@ -53,5 +54,5 @@ pub fn routes() -> OpenApiRouter<AppState> {
 
 /// The function's service.
 pub fn router(state: AppState) -> Router {
-    http::service(routes().split_for_parts().0, state)
+    http::service(routes().split_for_parts().0, state).layer(from_fn(console::never_a_problem))
 }

@@ -2,9 +2,11 @@
 
 use askama::Template;
 use axum::body::{Body, to_bytes};
+use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
-use shared::http::{ApiError, Problem};
+use shared::http::{ApiError, CONSOLE_PATH, Problem};
 
 use super::shell;
 
@@ -60,12 +62,29 @@ impl IntoResponse for Failure {
     }
 }
 
-/// Shows a problem as a page: with its status and headers, and what it says as the body.
-pub(super) async fn as_page(mut response: Response) -> Response {
-    let status = response.status();
-    if !status.is_client_error() && !status.is_server_error() {
-        return response;
+/// Shows a problem as a page wherever a page was asked for. Outside of every other layer, because
+/// deadlines and panics are answered out there.
+pub(crate) async fn never_a_problem(request: Request, next: Next) -> Response {
+    let rest = request.uri().path().strip_prefix(CONSOLE_PATH);
+    let is_page = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    let response = next.run(request).await;
+    if is_page && is_problem(&response) {
+        as_page(response).await
+    } else {
+        response
     }
+}
+
+/// A form that is shown again says itself what is wrong.
+fn is_problem(response: &Response) -> bool {
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    let is_json = content_type.is_some_and(|value| value == "application/problem+json");
+    let status = response.status();
+    is_json && (status.is_client_error() || status.is_server_error())
+}
+
+/// The same with its status and headers, and what it says as the body.
+async fn as_page(mut response: Response) -> Response {
     let body = std::mem::take(response.body_mut());
     let body = to_bytes(body, PROBLEM_BYTES_MAX).await.unwrap_or_default();
     let text = match serde_json::from_slice(&body) {
