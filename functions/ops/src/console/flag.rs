@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use serde::Deserialize;
 use shared::domain::catalogue::Reason;
-use shared::http::{ApiError, Json, Path, Query};
+use shared::http::{Json, Path, Query};
 
 use super::switches::FlagRow;
 use super::{Answer, Operator, Shell, Tab, shell};
