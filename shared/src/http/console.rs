@@ -69,12 +69,17 @@ pub fn forget_console() -> [(header::HeaderName, HeaderValue); 2] {
 pub fn console_page(wanted: &str) -> &str {
     let rest = wanted.strip_prefix(CONSOLE_PATH);
     let is_page = |rest: &str| rest.is_empty() || rest.starts_with(['/', '?']);
+    // Without a dot, in clear or encoded, no browser finds a way up in it.
+    let path = wanted.split('?').next().unwrap_or_default();
+    let is_below = path
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"/-_".contains(&byte));
     // Printable ASCII without a backslash is what a header and every browser take literally.
     let is_plain = wanted
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
     match rest {
-        Some(rest) if is_page(rest) && is_plain => wanted,
+        Some(rest) if is_page(rest) && is_below && is_plain => wanted,
         _ => CONSOLE_PATH,
     }
 }
@@ -170,6 +175,9 @@ mod tests {
             "/consoles",
             "https://evil.example/console",
             "/console\\..\\x",
+            "/console/../api/v1/auth/me",
+            "/console/%2E%2e/docs",
+            "/console/x#/../y",
             "/console/\r\nset-cookie: x",
             "/console/é",
             "/api/v1/auth/console",

@@ -106,8 +106,9 @@ impl Browser {
                 self.cookies.insert(name.to_owned(), kept);
             }
         }
+        // An empty answer has no type of its own, and a gateway may give it one.
         assert!(
-            !answer.header("content-type").contains("json"),
+            answer.bytes.is_empty() || !answer.header("content-type").contains("json"),
             "JSON in somebody's face: {answer:?}"
         );
         answer
