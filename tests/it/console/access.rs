@@ -13,7 +13,7 @@ use tests::shop::Shop;
 use tests::state::Changed;
 use uuid::Uuid;
 
-use super::{Browser, FORMS, Person, location};
+use super::browser::{Browser, FORMS, Person, location};
 use crate::security::tokens::Keys;
 use crate::tidy::read as source;
 
@@ -85,7 +85,7 @@ fn every_route_stands_in_the_table() {
         .iter()
         .filter(|(method, path)| !has_row(method, path))
         .collect();
-    assert!(missing.is_empty(), "without a row: {missing:?}");
+    assert!(missing.is_empty(), "ROUTES has no row for {missing:?}");
 }
 
 #[test]

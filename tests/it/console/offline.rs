@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use super::TOKEN;
+use super::browser::TOKEN;
 use crate::offline::{NOWHERE, state};
 use crate::security::tokens::Keys;
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use tests::client::{Client, read};
 use tests::shop::Shop;
 
-use super::{Browser, FORMS, Person, SESSION, TOKEN, location};
+use super::browser::{Browser, FORMS, Person, SESSION, TOKEN, location};
 
 /// A form that only a second factor opens.
 const FORM: &str = "/console/switches/search";
