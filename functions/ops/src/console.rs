@@ -15,6 +15,7 @@ mod switches;
 mod words;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::response::Response;
 use axum::routing::get;
 use shared::http::{ApiError, CONSOLE_PATH, Kind, own_pages_only};
@@ -44,6 +45,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/assets/{file}", get(assets::file))
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || ApiError::new(Kind::MethodNotAllowed))
+        .layer(from_fn(operator::keep_typed))
         .layer(own_pages_only());
     Router::new().nest(CONSOLE_PATH, pages)
 }

@@ -222,6 +222,41 @@ async fn session_is_renewed_when_its_token_is_gone_and_by_two_pages_at_once() {
 }
 
 #[tokio::test]
+async fn what_was_typed_is_there_again_after_the_session_was_renewed_and_confirmed() {
+    let shop = Shop::open().await;
+    let ada = Person::operator(&shop).await;
+    let mut browser = Browser::at(&shop.api_url);
+    location(browser.sign_in(&ada, &ada.codes[0]).await);
+    // A quarter of an hour later.
+    let _ = browser.cookies.remove(TOKEN);
+    let typed = [
+        ("enabled", "false"),
+        ("reason", "stock & prices are <wrong>"),
+    ];
+    let renew = location(browser.submit(FORM, &typed).await);
+    assert!(renew.starts_with(&format!("{FORMS}/renew?to=")), "{renew}");
+    let form = location(browser.get(&renew).await);
+    let step_up = location(browser.get(&form).await);
+    assert!(step_up.starts_with("/console/step-up?to="), "{step_up}");
+    let page = browser.get(&step_up).await.expect(200);
+    let page = String::from_utf8(page.bytes).unwrap();
+    let to = page.split("name=\"to\" value=\"").nth(1).unwrap();
+    let to = to.split('"').next().unwrap().replace("&#38;", "&");
+    let confirmed = [("code", ada.codes[1].as_str()), ("to", &to)];
+    let form = browser
+        .submit(&format!("{FORMS}/step-up"), &confirmed)
+        .await;
+    let form = location(form);
+    assert!(form.starts_with(&format!("{FORM}?")), "{form}");
+    let page = browser.get(&form).await.expect(200);
+    let page = String::from_utf8(page.bytes).unwrap();
+    assert!(
+        page.contains("value=\"stock &#38; prices are &#60;wrong&#62;\""),
+        "{page}"
+    );
+}
+
+#[tokio::test]
 async fn renewal_without_a_good_session_leads_to_the_sign_in_and_forgets_it() {
     let shop = Shop::open().await;
     for session in ["", "nonsense", &"A".repeat(86)] {

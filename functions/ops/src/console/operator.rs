@@ -1,16 +1,29 @@
 //! Who looks at a page.
 
-use axum::extract::{FromRequestParts, OriginalUri};
-use axum::http::HeaderMap;
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequestParts, OriginalUri, Request};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use shared::http::{
-    Admin, ApiError, BASE_PATH, CONSOLE_PATH, CONSOLE_SIGN_IN_PATH, SteppedUp, console_page,
+    Admin, ApiError, BASE_PATH, CONSOLE_PATH, CONSOLE_SIGN_IN_PATH, Kind, SteppedUp, console_page,
     console_user,
 };
 use time::OffsetDateTime;
 
 use super::{Failure, words};
 use crate::AppState;
+
+/// No form of the console is larger.
+const FORM_BYTES_MAX: usize = 64 * 1024;
+
+/// No address is made longer by what was typed.
+const TYPED_BYTES_MAX: usize = 2 * 1024;
+
+/// What a form was sent with, as it was sent.
+#[derive(Debug, Clone)]
+struct Typed(String);
 
 /// An admin who is signed in to the console. Whoever is not is sent to sign in, and comes back.
 #[derive(Debug, Clone)]
@@ -59,6 +72,23 @@ impl FromRequestParts<AppState> for Operator {
     }
 }
 
+/// Remembers what a form was sent with, so that whoever must sign in again first finds it in the form
+/// afterwards. A token and a second factor end after the same quarter of an hour.
+pub(super) async fn keep_typed(request: Request, next: Next) -> Response {
+    if request.method() != Method::POST {
+        return next.run(request).await;
+    }
+    let (mut parts, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, FORM_BYTES_MAX).await else {
+        return ApiError::new(Kind::TooLarge).into_response();
+    };
+    let typed = std::str::from_utf8(&body).unwrap_or_default();
+    if (1..=TYPED_BYTES_MAX).contains(&typed.len()) {
+        parts.extensions.insert(Typed(typed.to_owned()));
+    }
+    next.run(Request::from_parts(parts, Body::from(body))).await
+}
+
 /// Where a session is renewed that can be; otherwise one signs in there.
 fn renewal(page: &str) -> String {
     with_return(&format!("{BASE_PATH}{CONSOLE_SIGN_IN_PATH}/renew"), page)
@@ -71,14 +101,19 @@ pub(super) fn with_return(location: &str, page: &str) -> String {
     format!("{location}?{}", query.finish())
 }
 
-/// The page that somebody looks at: of a part of one, the whole.
+/// The page that somebody looks at: of a part of one, the whole; of a form that was sent, the form
+/// with what was typed into it, which it takes out of its query.
 fn page_of(parts: &Parts, is_part: bool) -> String {
     if is_part {
         return current_page(&parts.headers).unwrap_or_else(|| CONSOLE_PATH.to_owned());
     }
     let uri = parts.extensions.get::<OriginalUri>().map(|uri| &uri.0);
     let path = uri.unwrap_or(&parts.uri).path_and_query();
-    path.map_or(CONSOLE_PATH, |path| path.as_str()).to_owned()
+    let path = path.map_or(CONSOLE_PATH, |path| path.as_str());
+    match parts.extensions.get::<Typed>() {
+        Some(Typed(typed)) => format!("{path}?{typed}"),
+        None => path.to_owned(),
+    }
 }
 
 /// htmx says which page it is on.
