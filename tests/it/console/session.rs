@@ -242,7 +242,7 @@ async fn what_was_typed_is_there_again_after_the_session_was_renewed_and_confirm
     let page = String::from_utf8(page.bytes).unwrap();
     let to = page.split("name=\"to\" value=\"").nth(1).unwrap();
     let to = to.split('"').next().unwrap().replace("&#38;", "&");
-    let confirmed = [("code", ada.codes[1].as_str()), ("to", &to)];
+    let confirmed = [("code", ada.codes[1].as_str()), ("to", to.as_str())];
     let form = browser
         .submit(&format!("{FORMS}/step-up"), &confirmed)
         .await;

@@ -111,6 +111,7 @@ fn page_of(parts: &Parts, is_part: bool) -> String {
     let path = uri.unwrap_or(&parts.uri).path_and_query();
     let path = path.map_or(CONSOLE_PATH, |path| path.as_str());
     match parts.extensions.get::<Typed>() {
+        Some(Typed(typed)) if path.contains('?') => format!("{path}&{typed}"),
         Some(Typed(typed)) => format!("{path}?{typed}"),
         None => path.to_owned(),
     }
