@@ -14,6 +14,7 @@ mod analytics;
 mod auth;
 mod batches;
 mod buying;
+mod console;
 mod dead_letters;
 mod docs_page;
 mod faults;

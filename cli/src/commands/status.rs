@@ -3,7 +3,7 @@
 use crate::commands::fault;
 use crate::steps::accounts::{self, Accounts};
 use crate::steps::services::{FRONT, PAYMENTS};
-use crate::steps::summary::docs_url;
+use crate::steps::summary::{console_url, docs_url};
 use anyhow::Result;
 use clap::Args;
 use local::postgres::{Node, data_folder};
@@ -23,6 +23,7 @@ pub(crate) struct Options {
 struct Status {
     api_url: String,
     docs_url: String,
+    console_url: String,
     aws_endpoint_url: String,
     aws_secondary_endpoint_url: String,
     payments_url: String,
@@ -88,6 +89,7 @@ fn collect(stack: &Stack) -> Result<Status> {
     Ok(Status {
         api_url: stack.url(Port::Front),
         docs_url: docs_url(stack),
+        console_url: console_url(stack),
         aws_endpoint_url: stack.url(Port::Aws),
         aws_secondary_endpoint_url: stack.url(Port::AwsSecondary),
         payments_url: stack.url(Port::Payments),
@@ -147,7 +149,8 @@ async fn print_table(stack: &Stack, status: &Status) {
     let Some(accounts) = &status.accounts else {
         return;
     };
-    println!("docs page            {}\n", status.docs_url);
+    println!("docs page            {}", status.docs_url);
+    println!("console              {}\n", status.console_url);
     for (role, account) in [
         ("admin", &accounts.admin),
         ("seller", &accounts.seller),

@@ -21,6 +21,7 @@ pub(crate) fn text(
     let values = [
         ("api_url", stack.url(Port::Front)),
         ("docs_url", docs_url(stack)),
+        ("console_url", console_url(stack)),
         ("aws_url", stack.url(Port::Aws)),
         ("payments_url", stack.url(Port::Payments)),
         ("limits", limits.into()),
@@ -40,6 +41,11 @@ pub(crate) fn text(
 /// The page that documents the API.
 pub(crate) fn docs_url(stack: &Stack) -> String {
     format!("{}/docs", stack.url(Port::Front))
+}
+
+/// The pages for whoever is on call.
+pub(crate) fn console_url(stack: &Stack) -> String {
+    format!("{}/console", stack.url(Port::Front))
 }
 
 #[cfg(test)]
@@ -68,6 +74,7 @@ mod tests {
         );
         assert!(
             text.contains("http://127.0.0.1:27800/docs")
+                && text.contains("http://127.0.0.1:27800/console")
                 && text.contains("3.0 s")
                 && text.contains("limits     production"),
             "{text}"

@@ -1,8 +1,10 @@
-//! The routes of `auth`: accounts, sessions, and the keys that tokens verify with.
+//! The routes of `auth`: accounts, sessions, the console's sign-in, and the keys that tokens verify
+//! with.
 #![recursion_limit = "256"]
 
 mod accounts;
 mod codes;
+mod console;
 mod keys;
 mod mailed;
 mod passwords;
@@ -16,6 +18,7 @@ mod totp;
 mod verification;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use shared::http::{self, BASE_PATH};
 use shared::state::Auth;
 use utoipa_axum::router::OpenApiRouter;
@@ -51,9 +54,11 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .nest(BASE_PATH, accounts)
         .routes(routes!(keys::jwks))
+        // Forms, and no part of the contract.
+        .merge(OpenApiRouter::from(console::routes()))
 }
 
 /// The function's service.
 pub fn router(state: AppState) -> Router {
-    http::service(routes().split_for_parts().0, state)
+    http::service(routes().split_for_parts().0, state).layer(from_fn(console::never_a_problem))
 }

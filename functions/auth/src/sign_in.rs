@@ -22,19 +22,36 @@ use crate::AppState;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SignedIn {
     /// A JWT for the `Authorization` header.
-    access_token: String,
+    pub(crate) access_token: String,
     /// Always `Bearer`.
     #[schema(example = "Bearer")]
     token_type: &'static str,
     /// How long the access token is good, in seconds.
     #[schema(example = 900)]
-    expires_in: i64,
+    pub(crate) expires_in: i64,
     /// Good once, for the next pair; null while the session store is away.
     pub(crate) refresh_token: Option<String>,
     /// How long the session lasts, in seconds; null without one.
     #[schema(example = 2_592_000)]
     refresh_expires_in: Option<i64>,
     user: UserView,
+}
+
+impl SignedIn {
+    /// Whose tokens they are.
+    pub(crate) const fn user_id(&self) -> Uuid {
+        self.user.id
+    }
+
+    /// Whether theirs is the role that may do everything.
+    pub(crate) fn is_admin(&self) -> bool {
+        self.user.role == Role::Admin
+    }
+
+    /// The refresh token, and how long its session lasts in seconds.
+    pub(crate) fn session(&self) -> Option<(&str, i64)> {
+        self.refresh_token.as_deref().zip(self.refresh_expires_in)
+    }
 }
 
 /// Who signed in.
@@ -53,18 +70,18 @@ pub(crate) struct UserView {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Refreshed {
     /// A JWT for the `Authorization` header.
-    access_token: String,
+    pub(crate) access_token: String,
     /// Always `Bearer`.
     #[schema(example = "Bearer")]
     token_type: &'static str,
     /// How long the access token is good, in seconds.
     #[schema(example = 900)]
-    expires_in: i64,
+    pub(crate) expires_in: i64,
     /// Good once, for the next pair.
-    refresh_token: String,
+    pub(crate) refresh_token: String,
     /// How long the session still lasts, in seconds.
     #[schema(example = 2_592_000)]
-    refresh_expires_in: i64,
+    pub(crate) refresh_expires_in: i64,
 }
 
 /// Two requests that spend the same token settle in two rounds.

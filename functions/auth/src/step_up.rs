@@ -12,6 +12,7 @@ use shared::store::database;
 use shared::store::totp::Stage;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::AppState;
 use crate::codes::{self, Given, Judged};
@@ -22,13 +23,13 @@ use crate::totp::GivenCode;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct SteppedUpToken {
     /// A JWT for the `Authorization` header.
-    access_token: String,
+    pub(crate) access_token: String,
     /// Always `Bearer`.
     #[schema(example = "Bearer")]
     token_type: &'static str,
     /// How long the access token is good, in seconds.
     #[schema(example = 900)]
-    expires_in: i64,
+    pub(crate) expires_in: i64,
     /// Until when it does what needs a second factor; its claim `step_up_until` says the same.
     #[serde(with = "time::serde::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
@@ -56,9 +57,18 @@ pub(crate) async fn step_up(
     user: User,
     Json(body): Json<GivenCode>,
 ) -> Result<Json<SteppedUpToken>, ApiError> {
-    let code = Code::try_from(body.code.as_str())?;
+    show(&state, user.id(), &body.code).await.map(Json)
+}
+
+/// The token of who gives a good code.
+pub(crate) async fn show(
+    state: &AppState,
+    user_id: Uuid,
+    code: &str,
+) -> Result<SteppedUpToken, ApiError> {
+    let code = Code::try_from(code)?;
     let now = clock::now();
-    let account = check(&state, &user, &code, now).await?;
+    let account = check(state, user_id, &code, now).await?;
     // In whole seconds, as the claim is.
     let until = (now + STEP_UP_LIFETIME).replace_nanosecond(0);
     let step_up_until = until.map_err(ApiError::internal)?;
@@ -66,24 +76,23 @@ pub(crate) async fn step_up(
         step_up_until: Some(step_up_until),
         ..sign_in::subject(account.id, sign_in::holder(&account), now)
     };
-    Ok(Json(SteppedUpToken {
+    Ok(SteppedUpToken {
         access_token: state.signer.sign(subject).await?,
         token_type: "Bearer",
         expires_in: TOKEN_SECONDS,
         step_up_until,
-    }))
+    })
 }
 
-/// The caller's account, if the code is good.
+/// The account, if the code is good.
 async fn check(
     state: &AppState,
-    user: &User,
+    user_id: Uuid,
     code: &Code,
     at: OffsetDateTime,
 ) -> Result<Account, ApiError> {
     let key = state.secrets.seal_key(&state.config.totp_key);
     let key = &key.await?;
-    let user_id = user.id();
     let given = Given {
         user_id,
         code,

@@ -21,19 +21,19 @@ use crate::switches::{Done, change, recorded};
 pub(crate) struct BreakerView {
     /// The dependency.
     #[schema(example = "payments")]
-    name: &'static str,
+    pub(crate) name: &'static str,
     /// `closed`, `open` or `half_open`; `held_open` or `held_closed` by an operator.
     #[schema(example = "closed")]
-    state: &'static str,
+    pub(crate) state: &'static str,
     /// What happens while it is open.
-    meanwhile: &'static str,
+    pub(crate) meanwhile: &'static str,
     /// Why an operator had a word last.
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// Which admin did.
-    updated_by: Option<Uuid>,
+    pub(crate) updated_by: Option<Uuid>,
     /// When.
     #[serde(with = "time::serde::rfc3339::option")]
-    updated_at: Option<OffsetDateTime>,
+    pub(crate) updated_at: Option<OffsetDateTime>,
 }
 
 impl BreakerView {
@@ -70,12 +70,26 @@ pub(crate) enum WantedState {
     Auto,
 }
 
+impl WantedState {
+    /// All of them; first what changes least.
+    pub(crate) const ALL: [Self; 3] = [Self::Auto, Self::Open, Self::Closed];
+
+    /// As it is written.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+            Self::Auto => "auto",
+        }
+    }
+}
+
 /// An operator's word.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SetBreaker {
     /// How it is to stand.
-    state: WantedState,
+    pub(crate) state: WantedState,
     /// Why, for whoever asks later.
     #[schema(
         value_type = String,
@@ -83,7 +97,7 @@ pub(crate) struct SetBreaker {
         min_length = 1,
         max_length = 200
     )]
-    reason: Reason,
+    pub(crate) reason: Reason,
 }
 
 /// Shows every breaker.

@@ -52,7 +52,7 @@ pub(crate) struct ListQuery {
 #[into_params(parameter_in = Query)]
 pub(crate) struct CountQuery {
     /// Those of one replay.
-    replay_id: Option<Uuid>,
+    pub(crate) replay_id: Option<Uuid>,
 }
 
 /// Which are to be replayed.

@@ -8,14 +8,14 @@ use axum::response::{IntoResponse, Response};
 use shared::http::{ApiError, Problem, etag};
 
 /// A file that never changes while this release runs.
-struct Document {
+pub(crate) struct Document {
     content_type: &'static str,
     body: &'static str,
     etag: HeaderValue,
 }
 
 impl Document {
-    fn new(content_type: &'static str, body: &'static str) -> Self {
+    pub(crate) fn new(content_type: &'static str, body: &'static str) -> Self {
         Self {
             content_type,
             body,
@@ -102,7 +102,8 @@ pub(crate) async fn get_docs_file(
     Ok(answer(document, &headers))
 }
 
-fn answer(document: &Document, headers: &HeaderMap) -> Response {
+/// Serves it, unless the client has it already.
+pub(crate) fn answer(document: &Document, headers: &HeaderMap) -> Response {
     let tags = [
         (header::ETAG, document.etag.clone()),
         (header::CACHE_CONTROL, REVALIDATE),

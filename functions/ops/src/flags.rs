@@ -20,18 +20,18 @@ use crate::switches::{Done, change, recorded};
 pub(crate) struct FlagView {
     /// Its name.
     #[schema(example = "search")]
-    name: &'static str,
+    pub(crate) name: &'static str,
     /// What cannot be done while it is off.
-    description: &'static str,
+    pub(crate) description: &'static str,
     /// Whether the feature is on.
-    enabled: bool,
+    pub(crate) enabled: bool,
     /// Why it was switched last.
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// Which admin did.
-    updated_by: Option<Uuid>,
+    pub(crate) updated_by: Option<Uuid>,
     /// When.
     #[serde(with = "time::serde::rfc3339::option")]
-    updated_at: Option<OffsetDateTime>,
+    pub(crate) updated_at: Option<OffsetDateTime>,
 }
 
 impl FlagView {
@@ -55,10 +55,10 @@ impl FlagView {
 pub(crate) struct SetFlag {
     /// Whether the feature is to be on.
     #[schema(example = false)]
-    enabled: bool,
+    pub(crate) enabled: bool,
     /// Why, for whoever asks later.
     #[schema(value_type = String, example = "refunds are looked into", min_length = 1, max_length = 200)]
-    reason: Reason,
+    pub(crate) reason: Reason,
 }
 
 /// Shows every kill switch.

@@ -1,10 +1,12 @@
 //! The routes of `ops`: health, kill switches, breakers, dead letters, scheduled jobs, the shop's
-//! figures, the contract, the page that shows it, and whatever no other function takes, which is a 404.
+//! figures, the console, the contract, the page that shows it, and whatever no other function takes,
+//! which is a 404.
 #![recursion_limit = "256"]
 
 mod analytics;
 mod breakers;
 mod checks;
+mod console;
 mod dead_letters;
 mod documents;
 mod flags;
@@ -15,6 +17,7 @@ mod schedules;
 mod switches;
 
 use axum::Router;
+use axum::middleware::from_fn;
 use axum::routing::get;
 use shared::http::{self, BASE_PATH};
 use shared::state::Ops;
@@ -49,11 +52,12 @@ pub fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .nest(BASE_PATH, under_base_path)
         .routes(routes!(documents::get_docs))
-        // Parts of the page, and no part of the contract.
+        // Parts of the page, and no part of the contract. Nor is the console.
         .route("/docs/{file}", get(documents::get_docs_file))
+        .merge(OpenApiRouter::from(console::routes()))
 }
 
 /// The function's service.
 pub fn router(state: AppState) -> Router {
-    http::service(routes().split_for_parts().0, state)
+    http::service(routes().split_for_parts().0, state).layer(from_fn(console::never_a_problem))
 }

@@ -27,6 +27,26 @@ pub enum Condition {
     Unhealthy,
 }
 
+impl Condition {
+    /// As it is written.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+
+    /// How a page shows it.
+    pub(crate) const fn tone(self) -> &'static str {
+        match self {
+            Self::Healthy => "good",
+            Self::Degraded => "warn",
+            Self::Unhealthy => "bad",
+        }
+    }
+}
+
 /// Whether the shop can sell, and what is missing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {

@@ -176,7 +176,7 @@ impl Config for CheckoutConfig {
     }
 }
 
-/// Health, kill switches, the contract. What else is here is asked by readiness.
+/// Health, kill switches, the console, the contract. What else is here is asked by readiness.
 #[derive(Debug, Clone)]
 pub struct OpsConfig {
     /// What every function is told.
@@ -200,7 +200,8 @@ impl Config for OpsConfig {
 
     fn read(reader: &mut Reader) -> Self {
         Self {
-            base: BaseConfig::read(reader, &[Queue::Orders]),
+            // Readiness asks the first one, the console all of them and their dead letters.
+            base: BaseConfig::read(reader, &Queue::ALL),
             edge: EdgeConfig::read(reader),
             mail: MailConfig {
                 identity: Some(reader.text("MAIL_IDENTITY")),

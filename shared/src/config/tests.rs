@@ -99,13 +99,7 @@ fn each_function_needs_what_it_uses_and_no_more() {
     let (orders, mail, catalogue) = ("ORDERS_QUEUE_URL", "MAIL_QUEUE_URL", "CATALOGUE_QUEUE_URL");
     let analytics = "ANALYTICS_QUEUE_URL";
     let media: &[&str] = &["MEDIA_BUCKET", "MEDIA_BASE_URL"];
-    let readiness: &[&str] = &[
-        "MAIL_FROM",
-        "MAIL_IDENTITY",
-        "CARTS_TABLE",
-        "MEDIA_BUCKET",
-        orders,
-    ];
+    let readiness: &[&str] = &["MAIL_FROM", "MAIL_IDENTITY", "CARTS_TABLE", "MEDIA_BUCKET"];
     let needs: [(&str, &[&[&str]]); 11] = [
         ("auth", &[BASE, HTTP, &[mail]]),
         (
@@ -121,7 +115,10 @@ fn each_function_needs_what_it_uses_and_no_more() {
             "checkout",
             &[BASE, HTTP, ORDERS, &[orders, mail, catalogue, analytics]],
         ),
-        ("ops", &[BASE, HTTP, readiness]),
+        (
+            "ops",
+            &[BASE, HTTP, readiness, &[orders, mail, catalogue, analytics]],
+        ),
         ("order-worker", &[BASE, ORDERS, &[orders, mail, analytics]]),
         ("mailer", &[BASE, &["MAIL_FROM", "SHOP_URL", mail]]),
         (

@@ -80,11 +80,16 @@ pub(super) async fn user_of(parts: &Parts, edge: &Edge) -> Result<Option<User>, 
         return Ok(None);
     }
     let token = bearer(parts).ok_or_else(|| ApiError::new(Kind::Unauthorized))?;
+    verified(edge, token).await.map(Some)
+}
+
+/// The account of an access token, if it is good.
+pub(super) async fn verified(edge: &Edge, token: &str) -> Result<User, ApiError> {
     let claims = edge.verifier.verify(token).await?;
     if edge.sessions.is_over(&claims).await {
         return Err(ApiError::new(Kind::Unauthorized));
     }
-    Ok(Some(User(claims)))
+    Ok(User(claims))
 }
 
 fn bearer(parts: &Parts) -> Option<&str> {
@@ -124,7 +129,22 @@ impl<P: AsRef<Edge> + Send + Sync> FromRequestParts<AppState<P>> for Admin {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState<P>) -> Result<Self, ApiError> {
-        let user = User::from_request_parts(parts, state).await?;
+        User::from_request_parts(parts, state).await?.try_into()
+    }
+}
+
+impl<P: AsRef<Edge> + Send + Sync> FromRequestParts<AppState<P>> for SteppedUp {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState<P>) -> Result<Self, ApiError> {
+        Admin::from_request_parts(parts, state).await?.try_into()
+    }
+}
+
+impl TryFrom<User> for Admin {
+    type Error = ApiError;
+
+    fn try_from(user: User) -> Result<Self, ApiError> {
         if user.is_admin() {
             Ok(Self(user))
         } else {
@@ -133,11 +153,10 @@ impl<P: AsRef<Edge> + Send + Sync> FromRequestParts<AppState<P>> for Admin {
     }
 }
 
-impl<P: AsRef<Edge> + Send + Sync> FromRequestParts<AppState<P>> for SteppedUp {
-    type Rejection = ApiError;
+impl TryFrom<Admin> for SteppedUp {
+    type Error = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &AppState<P>) -> Result<Self, ApiError> {
-        let admin = Admin::from_request_parts(parts, state).await?;
+    fn try_from(admin: Admin) -> Result<Self, ApiError> {
         if admin.0.has_stepped_up() {
             Ok(Self(admin))
         } else {

@@ -243,8 +243,8 @@ impl ApiError {
         (status, Value::Object(document).to_string().into_bytes())
     }
 
-    /// Logs the cause with its chain, once.
-    pub(super) fn log(&self) {
+    /// Logs the cause with its chain, once. Only for who answers something else than the error.
+    pub fn log(&self) {
         let (name, status, _) = self.kind.row();
         let Some(source) = self.source.as_deref() else {
             return;

@@ -145,11 +145,12 @@ async fn guard(request: Request, next: Next) -> Response {
     }
 }
 
-/// A rejection of axum's own is plain text; here it becomes a problem like any other.
+/// A rejection of axum's own is plain text; here it becomes a problem like any other. A page that
+/// says what went wrong stays one.
 fn conform(response: Response) -> Response {
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
-    if !is_error || is_json(response.headers()) {
+    if !is_error || is_ours(response.headers()) {
         return response;
     }
     let kind = match status.as_u16() {
@@ -164,9 +165,10 @@ fn conform(response: Response) -> Response {
     ApiError::new(kind).into_response()
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+fn is_ours(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE);
-    content_type.is_some_and(|value| value.to_str().is_ok_and(|text| text.contains("json")))
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|text| text.contains("json") || text.starts_with("text/html"))
 }
 
 /// A well-formed incoming id is kept, so that a caller can follow its request.

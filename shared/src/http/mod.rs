@@ -3,6 +3,7 @@
 mod body;
 mod caching;
 mod caller;
+mod console;
 mod domain_errors;
 #[cfg(test)]
 mod edge_tests;
@@ -19,6 +20,10 @@ mod strict;
 pub use body::{Json, Path, Query};
 pub use caching::{LastGoodRead, ReadCache};
 pub use caller::{Admin, Anyone, Seller, SteppedUp, User};
+pub use console::{
+    CONSOLE_PATH, CONSOLE_SIGN_IN_PATH, console_page, console_session, console_user,
+    forget_console, keep_console_session, keep_console_token, own_pages_only,
+};
 pub use error::{ApiError, FieldError, Kind, Problem};
 pub use layers::{in_time, service};
 pub use limits::{ClientNetwork, class_of, too_many};

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::MessageAttributeValue;
+use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
 use uuid::Uuid;
 
 use super::AwsError;
 use crate::config::QueueUrls;
 use crate::domain::dead_letters::ErrorClass;
 use crate::domain::events::{Envelope, Queue};
-use crate::resilience::{CallError, Intent, call};
+use crate::resilience::{CallError, Intent, call, probe};
 
 /// What is written beside a message, by name.
 pub mod attributes {
@@ -65,6 +65,17 @@ pub struct Rejection {
     pub first_failed_at: String,
     /// RFC 3339.
     pub failed_at: String,
+}
+
+/// How many messages a queue holds, as SQS estimates it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Depth {
+    /// Those that a consumer can take.
+    pub waiting: u64,
+    /// Those that one has taken, and has not answered yet.
+    pub in_flight: u64,
+    /// Those that can be taken later.
+    pub delayed: u64,
 }
 
 impl Queues {
@@ -200,6 +211,50 @@ impl Queues {
                 send = send.message_attributes(attributes::REPLAY_OF, text(id)?);
             }
             send.send().await.map(drop).map_err(AwsError::from)
+        })
+        .await
+    }
+
+    /// How full a queue is, asked whatever the breaker says: for people, and no work depends on it.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    pub async fn depth(&self, queue: Queue) -> Result<Depth, CallError<AwsError>> {
+        self.depth_at(self.url(queue)?).await
+    }
+
+    /// The same of its dead letters that were not kept yet.
+    ///
+    /// # Errors
+    /// As [`Queues::depth`].
+    pub async fn dead_letters_depth(&self, queue: Queue) -> Result<Depth, CallError<AwsError>> {
+        let url = format!("{}{DEAD_LETTERS}", self.url(queue)?);
+        self.depth_at(&url).await
+    }
+
+    async fn depth_at(&self, url: &str) -> Result<Depth, CallError<AwsError>> {
+        use QueueAttributeName::{
+            ApproximateNumberOfMessages as Waiting, ApproximateNumberOfMessagesDelayed as Delayed,
+            ApproximateNumberOfMessagesNotVisible as InFlight,
+        };
+        probe(Intent::QueueInspect, || async {
+            let question = self
+                .client
+                .get_queue_attributes()
+                .queue_url(url)
+                .set_attribute_names(Some(vec![Waiting, InFlight, Delayed]));
+            let answer = question.send().await.map_err(AwsError::from)?;
+            let number = |name: QueueAttributeName| {
+                let told = answer.attributes().and_then(|all| all.get(&name));
+                // One that is not told is unknown, and not none.
+                let number = told.map_or("", String::as_str).parse::<u64>();
+                number.map_err(AwsError::interrupted)
+            };
+            Ok::<_, AwsError>(Depth {
+                waiting: number(Waiting)?,
+                in_flight: number(InFlight)?,
+                delayed: number(Delayed)?,
+            })
         })
         .await
     }

@@ -67,6 +67,8 @@ pub enum Intent {
     NudgeSend,
     /// Adding a version of a secret, or moving its stages; safe to repeat.
     SecretWrite,
+    /// Asking how full a queue is.
+    QueueInspect,
 }
 
 /// One row of the table.
@@ -100,7 +102,7 @@ const PAUSES: Policy = Policy {
 };
 
 /// The table, in the order of [`Intent`].
-pub const POLICIES: [Policy; 24] = [
+pub const POLICIES: [Policy; 25] = [
     // Five tries bridge a failover; each is short because a dead host answers at once or never.
     Policy {
         intent: Intent::DatabaseConnect,
@@ -308,6 +310,15 @@ pub const POLICIES: [Policy; 24] = [
         attempt_timeout_ms: 3_000,
         attempts_max: 2,
         bulkhead: 4,
+        ..PAUSES
+    },
+    // For people, who look again: every queue and its dead letters at the same moment.
+    Policy {
+        intent: Intent::QueueInspect,
+        dependency: Dependency::Queues,
+        attempt_timeout_ms: 1_000,
+        attempts_max: 1,
+        bulkhead: 16,
         ..PAUSES
     },
 ];

@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod activities;
 pub mod audit;
+pub mod backlog;
 pub mod categories;
 pub mod database;
 pub mod dead_letters;

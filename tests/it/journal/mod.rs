@@ -193,7 +193,7 @@ async fn dead_letter_is_done_with_when_the_copy_of_the_journal_came_through() {
     assert_eq!(journal.arrived().await, 1);
     journal.handle(1).await;
     let done = dlq_replayer::run(replayer.clone()).await.unwrap();
-    assert_eq!(done, json!({"closed": 1, "replayed": 0, "forgotten": 0}));
+    assert_eq!(done, json!({"dead_letters": 1, "replays": 0, "parked": 0}));
     let letter = journal.letter().await;
     assert_eq!(letter.status, DeadLetterStatus::Replayed);
     let reason = "handled when it was sent again";

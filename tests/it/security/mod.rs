@@ -9,5 +9,5 @@ mod paths;
 mod rights;
 mod scene;
 mod table;
-mod tokens;
+pub(crate) mod tokens;
 mod webhooks;

@@ -31,14 +31,14 @@ const ROUTES: [(&str, &str); 4] = [
 ];
 
 /// The stack's signing key, for tokens that `auth` would sign.
-pub(super) struct Keys {
+pub(crate) struct Keys {
     key: Value,
     issuer: String,
     audience: String,
 }
 
 impl Keys {
-    pub(super) async fn of(stack: &Stack) -> Self {
+    pub(crate) async fn of(stack: &Stack) -> Self {
         let ring = TestSecrets::open()
             .await
             .value(&format!("holdfast/{STAGE}/jwt-private"))
@@ -53,7 +53,7 @@ impl Keys {
     }
 
     /// Those of a token that is issued now.
-    pub(super) fn claims(&self, subject: &str, role: &str) -> Value {
+    pub(crate) fn claims(&self, subject: &str, role: &str) -> Value {
         let now = OffsetDateTime::now_utc().unix_timestamp();
         json!({
             "iss": self.issuer, "aud": self.audience, "sub": subject, "role": role,
@@ -63,12 +63,12 @@ impl Keys {
     }
 
     /// A token with any claims.
-    pub(super) fn sign(&self, claims: &Value) -> String {
+    pub(crate) fn sign(&self, claims: &Value) -> String {
         Self::sign_with(&self.key, claims)
     }
 
     /// The same with any key.
-    pub(super) fn sign_with(key: &Value, claims: &Value) -> String {
+    pub(crate) fn sign_with(key: &Value, claims: &Value) -> String {
         Forge::new(key, claims.clone()).good()
     }
 

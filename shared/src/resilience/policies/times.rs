@@ -308,5 +308,8 @@ pub const REPORTED_AHEAD: Duration = Duration::from_secs(5 * 60);
 /// How long it is remembered which events were reported, and who was there.
 pub const REPORTS_KEPT: Duration = Duration::from_secs(2 * 24 * 60 * 60);
 
+/// How long the console's overview waits for a part of it: what else there is to see is worth more.
+pub const OVERVIEW_PATIENCE: Duration = Duration::from_millis(3_000);
+
 /// How old the figures for the shop's admins may be.
 pub const FIGURES_TTL: Duration = Duration::from_secs(30);
