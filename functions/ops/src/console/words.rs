@@ -12,6 +12,14 @@ pub(crate) fn instant(at: &OffsetDateTime) -> String {
         .unwrap_or_default()
 }
 
+/// The same for programs, as `datetime` of a `<time>`: `2026-11-22T02:31:43Z`.
+pub(crate) fn machine(at: &OffsetDateTime) -> String {
+    let shape = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    at.to_offset(time::UtcOffset::UTC)
+        .format(&shape)
+        .unwrap_or_default()
+}
+
 /// The time of a day, to the minute: `02:31 UTC`.
 pub(crate) fn time_of_day(at: OffsetDateTime) -> String {
     let shape = format_description!("[hour]:[minute] UTC");
@@ -68,6 +76,7 @@ mod tests {
     fn instants_are_in_utc() {
         let at = time::macros::datetime!(2026-11-22 03:31:43.5 +1);
         assert_eq!(instant(&at), "2026-11-22 02:31:43 UTC");
+        assert_eq!(machine(&at), "2026-11-22T02:31:43Z");
         assert_eq!(time_of_day(at), "02:31 UTC");
     }
 }
