@@ -12,7 +12,7 @@ use shared::http::{ApiError, Json, Path, Query};
 use shared::store::dead_letters::Shown;
 use uuid::Uuid;
 
-use super::dead_letters::PATH;
+use super::dead_letters::{PATH, sentence};
 use super::fields::address;
 use super::labels::Label;
 use super::{Answer, Operator, Shell, Tab, shell, words};
@@ -69,8 +69,10 @@ pub(crate) async fn show_one(
     Query(given): Query<Given>,
 ) -> Answer {
     let letter = letter(state, &operator, id).await?;
+    let mut shell = frame(&operator, "Dead letter");
+    shell.done = given.done.as_deref().and_then(sentence);
     shell::page(&Whole {
-        shell: frame(&operator, "Dead letter").with_done(given.done.as_deref()),
+        shell,
         why_not: why_not(letter.status),
         order: order_of(&letter),
         letter,

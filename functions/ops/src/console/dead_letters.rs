@@ -172,9 +172,10 @@ pub(crate) async fn show_all(
     let chosen = Some(name(status));
     let statuses = DeadLetterStatus::ALL.map(DeadLetterStatus::name);
     let statuses = statuses.into_iter().chain([ALL]);
+    let mut shell = Shell::new(&operator, Tab::DeadLetters, "Dead letters");
+    shell.done = asked.done.as_deref().and_then(sentence);
     shell::page(&Page {
-        shell: Shell::new(&operator, Tab::DeadLetters, "Dead letters")
-            .with_done(asked.done.as_deref()),
+        shell,
         address: asked.at(status, asked.cursor.as_deref()),
         replay: asked.replay(),
         replay_id: asked.replay_id.map(|id| id.to_string()).unwrap_or_default(),
@@ -191,6 +192,18 @@ pub(crate) async fn show_all(
             .next_cursor
             .map(|cursor| asked.at(status, Some(&cursor))),
         letters: page.items,
+    })
+}
+
+/// What was done, by its word in the address.
+pub(super) fn sentence(done: &str) -> Option<&'static str> {
+    Some(match done {
+        "replay" => "It is due now, and is sent again within a minute.",
+        "replays" => {
+            "They are due now, and are sent again from now on. How far they are stands below."
+        }
+        "discard" => "It is discarded, and never comes back.",
+        _ => return None,
     })
 }
 

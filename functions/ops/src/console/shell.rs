@@ -81,17 +81,6 @@ impl Shell {
             done: None,
         }
     }
-
-    /// Says what was done just now. The address has a word for it, never the sentence.
-    pub(crate) fn with_done(mut self, word: Option<&str>) -> Self {
-        self.done = match word {
-            Some("replay") => Some("It is due now, and is sent again within a minute."),
-            Some("replays") => Some("They are due now. How far they are stands below."),
-            Some("discard") => Some("It is discarded, and never comes back."),
-            _ => self.done,
-        };
-        self
-    }
 }
 
 /// A page as it is answered.
