@@ -13,6 +13,7 @@ mod alone;
 mod analytics;
 mod auth;
 mod buying;
+mod console;
 mod dead_letters;
 mod docs_page;
 mod faults;

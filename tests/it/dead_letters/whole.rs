@@ -13,7 +13,7 @@ use tests::shop::{Shop, eventually};
 use uuid::Uuid;
 
 /// Sends a message to a deployed queue, `mail` or `mail-dlq`.
-pub(super) async fn send(queue: &str, body: &str, attributes: &Value) {
+pub(crate) async fn send(queue: &str, body: &str, attributes: &Value) {
     let stack = Stack::running();
     let url = stack.environment("mailer").await["MAIL_QUEUE_URL"].clone();
     let url = url.replace("-mail", &format!("-{queue}"));

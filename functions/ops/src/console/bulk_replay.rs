@@ -3,16 +3,17 @@
 use askama::Template;
 use axum::Form;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use serde::Deserialize;
 use shared::domain::dead_letters::ErrorClass;
-use shared::http::{Json, Query};
+use shared::http::{ApiError, Json, Query, SteppedUp};
 use shared::store::dead_letters::Count;
 
 use super::dead_letters::PATH;
 use super::fields::{Choice, address, classes, given, queues, types};
 use super::labels::Label;
-use super::{Answer, Failure, Operator, Shell, Tab, shell, words};
+use super::{Answer, Operator, Shell, Tab, shell, words};
 use crate::AppState;
 use crate::dead_letters::{
     CountQuery, ReplayBody, get_dead_letter_counts, post_dead_letters_replay,
@@ -76,14 +77,20 @@ struct Page {
     types: Vec<Choice>,
     classes: Vec<Choice>,
     limit: String,
-    /// What is wrong with the limit.
-    problem: Option<String>,
     // As they are sent on.
     queue: String,
     type_: String,
     class: String,
+    counted: Counted,
+}
+
+/// What would be replayed.
+#[derive(Debug, Default)]
+struct Counted {
     matched: i64,
     counts: Vec<Count>,
+    /// What is wrong with the limit.
+    problem: Option<String>,
 }
 
 /// Shows what would be replayed.
@@ -96,31 +103,49 @@ pub(crate) async fn show_form(
     let all = Query(CountQuery { replay_id: None });
     let all = get_dead_letter_counts(State(state.clone()), operator.admin(), all);
     let Json(all) = all.await?;
-    let body = Json(wanted.body(DryRun::Yes));
-    let counted = post_dead_letters_replay(State(state), proof, body).await;
-    let (matched, counts, problem) = match counted {
-        Ok((_, Json(view))) => (view.matched, view.counts, None),
-        Err(error) => match error.reason("/limit") {
-            Some(reason) => (0, Vec::new(), Some(reason.to_owned())),
-            None => return Err(Failure::Error(error)),
-        },
+    let counted = count(state, proof, &wanted).await?;
+    let status = match counted.problem {
+        None => StatusCode::OK,
+        Some(_) => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    shell::page(&Page {
-        shell: Shell::new(&operator, Tab::DeadLetters, "Replay dead letters"),
-        queues: queues(wanted.queue.as_deref()),
-        types: types(&all.items, wanted.type_.as_deref()),
-        classes: classes(wanted.error_class),
-        limit: wanted.limit().to_owned(),
-        problem,
-        class: wanted
-            .error_class
-            .map(|class| class.stored())
-            .unwrap_or_default(),
-        queue: wanted.queue.unwrap_or_default(),
-        type_: wanted.type_.unwrap_or_default(),
-        matched,
-        counts,
-    })
+    let shell = Shell::new(&operator, Tab::DeadLetters, "Replay dead letters");
+    let form = shell::page(&Page::of(shell, wanted, &all.items, counted))?;
+    Ok((status, form).into_response())
+}
+
+impl Page {
+    fn of(shell: Shell, wanted: Wanted, all: &[Count], counted: Counted) -> Self {
+        let class = wanted.error_class.map(|class| class.stored());
+        Self {
+            shell,
+            queues: queues(wanted.queue.as_deref()),
+            types: types(all, wanted.type_.as_deref()),
+            classes: classes(wanted.error_class),
+            limit: wanted.limit().to_owned(),
+            queue: wanted.queue.unwrap_or_default(),
+            type_: wanted.type_.unwrap_or_default(),
+            class: class.unwrap_or_default(),
+            counted,
+        }
+    }
+}
+
+async fn count(state: AppState, proof: SteppedUp, wanted: &Wanted) -> Result<Counted, ApiError> {
+    let body = Json(wanted.body(DryRun::Yes));
+    match post_dead_letters_replay(State(state), proof, body).await {
+        Ok((_, Json(view))) => Ok(Counted {
+            matched: view.matched,
+            counts: view.counts,
+            problem: None,
+        }),
+        Err(error) => match error.reason("/limit") {
+            Some(reason) => Ok(Counted {
+                problem: Some(reason.to_owned()),
+                ..Counted::default()
+            }),
+            None => Err(error),
+        },
+    }
 }
 
 /// Has them replayed, and shows how far they are.

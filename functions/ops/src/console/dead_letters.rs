@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use serde::Deserialize;
 use shared::domain::dead_letters::{DeadLetterStatus, ErrorClass};
-use shared::http::{ApiError, Json, Query};
+use shared::http::{ApiError, Json, Page, Query};
 use shared::store::dead_letters::{Count, Shown};
 use uuid::Uuid;
 
@@ -137,7 +137,7 @@ struct Place {
 
 #[derive(Template)]
 #[template(path = "console/dead_letters.html")]
-struct Page {
+struct List {
     shell: Shell,
     /// This page's own.
     address: String,
@@ -168,31 +168,42 @@ pub(crate) async fn show_all(
         get_dead_letter_counts(State(state.clone()), operator.admin(), Query(count)),
         get_dead_letters(State(state), operator.admin(), Query(asked.list(status))),
     )?;
-    let counts = counts.items;
-    let chosen = Some(name(status));
-    let statuses = DeadLetterStatus::ALL.map(DeadLetterStatus::name);
-    let statuses = statuses.into_iter().chain([ALL]);
     let mut shell = Shell::new(&operator, Tab::DeadLetters, "Dead letters");
     shell.done = asked.done.as_deref().and_then(sentence);
-    shell::page(&Page {
-        shell,
-        address: asked.at(status, asked.cursor.as_deref()),
-        replay: asked.replay(),
-        replay_id: asked.replay_id.map(|id| id.to_string()).unwrap_or_default(),
-        progress: asked.replay_id.map(|_| progress(&counts)),
-        places: asked.places(&counts, status),
-        meaning: meaning(status),
-        queues: queues(asked.queue.as_deref()),
-        types: types(&counts, asked.type_.as_deref()),
-        classes: classes(asked.error_class),
-        statuses: statuses
-            .map(|name| Choice::new(name, name, chosen))
-            .collect(),
-        older: page
-            .next_cursor
-            .map(|cursor| asked.at(status, Some(&cursor))),
-        letters: page.items,
-    })
+    shell::page(&List::of(shell, (&asked, status), &counts.items, page))
+}
+
+impl List {
+    fn of(
+        shell: Shell,
+        (asked, status): (&Asked, Option<DeadLetterStatus>),
+        counts: &[Count],
+        page: Page<Shown>,
+    ) -> Self {
+        let older = page.next_cursor.as_deref();
+        Self {
+            shell,
+            address: asked.at(status, asked.cursor.as_deref()),
+            replay: asked.replay(),
+            replay_id: asked.replay_id.map(|id| id.to_string()).unwrap_or_default(),
+            progress: asked.replay_id.map(|_| progress(counts)),
+            places: asked.places(counts, status),
+            meaning: meaning(status),
+            queues: queues(asked.queue.as_deref()),
+            types: types(counts, asked.type_.as_deref()),
+            classes: classes(asked.error_class),
+            statuses: statuses(status),
+            older: older.map(|cursor| asked.at(status, Some(cursor))),
+            letters: page.items,
+        }
+    }
+}
+
+fn statuses(chosen: Option<DeadLetterStatus>) -> Vec<Choice> {
+    let chosen = Some(name(chosen));
+    let all = DeadLetterStatus::ALL.map(Some).into_iter().chain([None]);
+    all.map(|status| Choice::new(name(status), name(status), chosen))
+        .collect()
 }
 
 /// What was done, by its word in the address.
