@@ -1,5 +1,6 @@
 //! The console's pages, as a browser without scripts gets them.
 
+mod guests;
 mod letters;
 mod orders;
 mod trail;

@@ -2,40 +2,9 @@
 
 use super::Browser;
 use crate::faults::in_the_end;
-use crate::offline::{NOWHERE, state};
-use axum::body::Body;
-use axum::extract::Request;
 use serde_json::json;
 use tests::shop::{Shop, eur, new_key};
-use tower::ServiceExt;
 use uuid::Uuid;
-
-#[tokio::test]
-async fn nobody_sees_a_page_without_signing_in() {
-    let some = Uuid::now_v7();
-    for (method, path) in [
-        ("GET", "/console/orders".to_owned()),
-        ("GET", format!("/console/orders/{some}")),
-        ("GET", "/console/dead-letters?status=all".to_owned()),
-        ("GET", "/console/dead-letters/replay".to_owned()),
-        ("POST", "/console/dead-letters/replay".to_owned()),
-        ("GET", format!("/console/dead-letters/{some}")),
-        ("POST", format!("/console/dead-letters/{some}/replay")),
-        ("POST", format!("/console/dead-letters/{some}/discard")),
-    ] {
-        let request = Request::builder().method(method).uri(&path);
-        let request = request.header("content-type", "application/x-www-form-urlencoded");
-        let request = request.body(Body::empty()).unwrap();
-        let router = ops::router(state(NOWHERE, &[]));
-        let response = router.oneshot(request).await.unwrap();
-        assert_eq!(response.status(), 303, "{method} {path}");
-        let location = response.headers()["location"].to_str().unwrap();
-        assert!(
-            location.starts_with("/api/v1/auth/console/renew?to=%2Fconsole%2F"),
-            "{location}"
-        );
-    }
-}
 
 #[tokio::test]
 async fn order_is_shown_with_its_history_its_money_and_its_events() {
