@@ -102,6 +102,11 @@ impl Client {
         }
     }
 
+    /// The access token; empty when nobody is signed in.
+    pub fn token(&self) -> &str {
+        self.token.as_deref().unwrap_or_default()
+    }
+
     /// A request to be added to.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.api_url));

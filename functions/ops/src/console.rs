@@ -4,9 +4,16 @@
 
 mod assets;
 mod breaker;
+mod bulk_replay;
+mod dead_letter;
+mod dead_letters;
 mod failure;
+mod fields;
 mod flag;
+mod labels;
 mod operator;
+mod order;
+mod orders;
 mod overview;
 mod queues;
 mod session;
@@ -42,6 +49,22 @@ pub(crate) fn routes() -> Router<AppState> {
             "/breakers/{dependency}",
             get(breaker::show_form).post(breaker::submit),
         )
+        .route("/dead-letters", get(dead_letters::show_all))
+        .route(
+            "/dead-letters/replay",
+            get(bulk_replay::show_form).post(bulk_replay::submit),
+        )
+        .route("/dead-letters/{id}", get(dead_letter::show_one))
+        .route(
+            "/dead-letters/{id}/replay",
+            get(dead_letter::show_replay).post(dead_letter::submit_replay),
+        )
+        .route(
+            "/dead-letters/{id}/discard",
+            get(dead_letter::show_discard).post(dead_letter::submit_discard),
+        )
+        .route("/orders", get(orders::show_all))
+        .route("/orders/{id}", get(order::show_one))
         .route("/assets/{file}", get(assets::file))
         .fallback(async || ApiError::not_found())
         .method_not_allowed_fallback(async || ApiError::new(Kind::MethodNotAllowed))

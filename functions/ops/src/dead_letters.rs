@@ -28,23 +28,23 @@ const LIMIT_MAX: i64 = 10_000;
 pub(crate) struct ListQuery {
     /// Those of one queue.
     #[param(example = "orders")]
-    queue: Option<String>,
+    pub(crate) queue: Option<String>,
     /// Those of one event type.
     #[serde(rename = "type")]
     #[param(rename = "type", example = "payment_due")]
-    type_: Option<String>,
+    pub(crate) type_: Option<String>,
     /// Those with one kind of failure.
     #[param(inline)]
-    error_class: Option<ErrorClass>,
+    pub(crate) error_class: Option<ErrorClass>,
     /// Those at one place.
     #[param(inline)]
-    status: Option<DeadLetterStatus>,
+    pub(crate) status: Option<DeadLetterStatus>,
     /// Those of one replay.
-    replay_id: Option<Uuid>,
+    pub(crate) replay_id: Option<Uuid>,
     /// From 1 to 100, 20 by default.
-    limit: Option<String>,
+    pub(crate) limit: Option<String>,
     /// The `next_cursor` of the page before.
-    cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
 }
 
 /// Which are counted.
@@ -61,30 +61,30 @@ pub(crate) struct CountQuery {
 pub(crate) struct ReplayBody {
     /// Those of one queue.
     #[schema(example = "orders")]
-    queue: Option<String>,
+    pub(crate) queue: Option<String>,
     /// Those of one event type.
     #[serde(rename = "type")]
     #[schema(example = "payment_due")]
-    type_: Option<String>,
+    pub(crate) type_: Option<String>,
     /// Those with one kind of failure.
-    error_class: Option<ErrorClass>,
+    pub(crate) error_class: Option<ErrorClass>,
     /// How many at most, the oldest first.
     #[schema(example = 500, minimum = 1, maximum = 10000)]
-    limit: i64,
+    pub(crate) limit: i64,
     /// Whether they are only counted.
     #[serde(default)]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 /// What was asked for.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ReplayView {
     /// Finds them in the list and the counts; none after a dry run.
-    replay_id: Option<Uuid>,
+    pub(crate) replay_id: Option<Uuid>,
     /// How many they are.
-    matched: i64,
+    pub(crate) matched: i64,
     /// The same in parts, as they stood before.
-    counts: Vec<Count>,
+    pub(crate) counts: Vec<Count>,
 }
 
 impl ReplayView {
@@ -108,7 +108,7 @@ pub(crate) struct DiscardBody {
         min_length = 1,
         max_length = 200
     )]
-    reason: Reason,
+    pub(crate) reason: Reason,
 }
 
 /// Lists dead letters, those that were given up last first.

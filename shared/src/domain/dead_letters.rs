@@ -30,7 +30,8 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
-    const ALL: [Self; 7] = [
+    /// All of them.
+    pub const ALL: [Self; 7] = [
         Self::UnknownEvent,
         Self::Transient,
         Self::Defect,
@@ -86,6 +87,33 @@ pub enum DeadLetterStatus {
     Replayed,
     /// Somebody decided that it is not to be processed.
     Discarded,
+}
+
+impl DeadLetterStatus {
+    /// All of them, the one first that somebody must do something about.
+    pub const ALL: [Self; 5] = [
+        Self::Parked,
+        Self::Waiting,
+        Self::Replaying,
+        Self::Replayed,
+        Self::Discarded,
+    ];
+
+    /// Its name in the database and in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Replaying => "replaying",
+            Self::Parked => "parked",
+            Self::Replayed => "replayed",
+            Self::Discarded => "discarded",
+        }
+    }
+
+    /// The status of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.name() == name)
+    }
 }
 
 /// Where a message says that it belongs, as far as it can be read: one of a later release
@@ -223,6 +251,15 @@ mod tests {
             assert_eq!(json!(class), json!(class.name()));
         }
         assert_eq!(ErrorClass::from_name("flood"), None);
+    }
+
+    #[test]
+    fn statuses_are_known_by_the_names_that_are_stored() {
+        for status in DeadLetterStatus::ALL {
+            assert_eq!(DeadLetterStatus::from_name(status.name()), Some(status));
+            assert_eq!(json!(status), json!(status.name()));
+        }
+        assert_eq!(DeadLetterStatus::from_name("lost"), None);
     }
 
     #[test]

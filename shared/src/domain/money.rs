@@ -35,6 +35,14 @@ impl TryFrom<&str> for Currency {
     }
 }
 
+impl TryFrom<String> for Currency {
+    type Error = InvalidCurrency;
+
+    fn try_from(code: String) -> Result<Self, InvalidCurrency> {
+        Self::try_from(code.as_str())
+    }
+}
+
 impl fmt::Display for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

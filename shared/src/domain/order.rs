@@ -39,6 +39,22 @@ pub enum OrderStatus {
     Refunded,
 }
 
+impl OrderStatus {
+    /// All of them, in the order in which most orders have them.
+    pub const ALL: [Self; 10] = [
+        Self::Received,
+        Self::PaymentPending,
+        Self::PaymentUnknown,
+        Self::PaymentFailed,
+        Self::Paid,
+        Self::Fulfilled,
+        Self::Delivered,
+        Self::Cancelled,
+        Self::Rejected,
+        Self::Refunded,
+    ];
+}
+
 /// How an order is paid.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, sqlx::Type,

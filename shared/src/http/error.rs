@@ -221,6 +221,12 @@ impl ApiError {
         Self::new(Kind::Unavailable).caused_by(source)
     }
 
+    /// What is wrong with a field, if it is at fault.
+    pub fn reason(&self, pointer: &str) -> Option<&str> {
+        let at_fault = self.errors.iter().find(|field| field.pointer == pointer);
+        at_fault.map(|field| field.reason.as_str())
+    }
+
     /// Its kind.
     pub fn kind(&self) -> Kind {
         self.kind

@@ -19,6 +19,7 @@ pub mod logins;
 pub mod mail_tokens;
 pub mod migrations;
 pub mod order_mail;
+pub mod order_trail;
 pub mod orders;
 pub mod outbox;
 pub mod payment_methods;

@@ -10,7 +10,8 @@ use crate::domain::payment::PaymentEventKind;
 use crate::resilience::policies::IDEMPOTENCY_LEASE;
 
 /// Where an attempt to pay stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, sqlx::Type)]
+#[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "text", rename_all = "snake_case")]
 pub enum AttemptState {
     /// Proven not charged.

@@ -5,4 +5,5 @@ mod access;
 mod backlog;
 mod browser;
 mod offline;
+mod pages;
 mod session;

@@ -20,6 +20,8 @@ use tests::TestQueue;
 use tests::state::Changed;
 use uuid::Uuid;
 
+pub(crate) use whole::send;
+
 /// A replayer with a database and a queue of its own, which plays the part of `mail`.
 struct Desk {
     state: AppState<DlqReplayer>,
@@ -130,7 +132,7 @@ async fn kept(state: &AppState<DlqReplayer>) -> Vec<Shown> {
 }
 
 /// An event that the mailer knows, about an order that there is none of.
-fn event(aggregate: Uuid, sequence: i64) -> String {
+pub(crate) fn event(aggregate: Uuid, sequence: i64) -> String {
     let envelope: Value = json!({
         "id": Uuid::now_v7(), "type": "order_paid", "version": 1, "aggregate_id": aggregate,
         "sequence": sequence, "occurred_at": "2026-11-01T00:00:00Z",

@@ -170,6 +170,27 @@ pub async fn load(executor: impl PgExecutor<'_>, id: Uuid) -> Result<Option<Show
     .await
 }
 
+/// Those about one thing, in whatever queue, those that were given up last first: at most `limit`.
+///
+/// # Errors
+/// The database's.
+pub async fn of_aggregate(
+    executor: impl PgExecutor<'_>,
+    aggregate: Uuid,
+    limit: i64,
+) -> Result<Vec<Shown>, sqlx::Error> {
+    sqlx::query_as(
+        "select id, queue, type, event_id, aggregate_id, sequence, error_class, error, attempts, first_failed_at,
+             last_failed_at, next_attempt_at, status, payload_excerpt, replays, replay_id, resolved_at,
+             resolved_by, reason
+         from failed_events where aggregate_id = $1 order by last_failed_at desc, id desc limit $2",
+    )
+    .bind(aggregate)
+    .bind(limit)
+    .fetch_all(executor)
+    .await
+}
+
 /// All of them, counted; those of one replay, if it is given.
 ///
 /// # Errors

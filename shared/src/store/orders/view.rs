@@ -122,7 +122,6 @@ pub async fn list(
     after: Option<Position>,
     limit: usize,
 ) -> Result<Vec<Order>, sqlx::Error> {
-    let after_at = after.map(|position| from_nanoseconds(position.created_at));
     let mut connection = pool.acquire().await?;
     let rows: Vec<Row> = sqlx::query_as(
         "select id, status, currency, subtotal_minor, discount_minor, shipping_minor, tax_minor, tax_included,
@@ -134,17 +133,12 @@ pub async fn list(
     )
     .bind(audience.customer())
     .bind(audience.seller())
-    .bind(after_at)
+    .bind(after.map(Position::at))
     .bind(after.map(|position| position.id))
     .bind(i64::try_from(limit + 1).unwrap_or(i64::MAX))
     .fetch_all(&mut *connection)
     .await?;
     complete(&mut connection, rows, audience).await
-}
-
-fn from_nanoseconds(nanoseconds: i64) -> OffsetDateTime {
-    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds.into())
-        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
 impl Audience {
@@ -168,11 +162,18 @@ impl Audience {
 impl Position {
     /// The position of an order in the list.
     pub fn of(order: &Order) -> Self {
-        let created_at = i64::try_from(order.created_at.unix_timestamp_nanos()).unwrap_or_default();
-        Self {
-            created_at,
-            id: order.id,
-        }
+        Self::new(order.created_at, order.id)
+    }
+
+    /// The position of the order with this id, placed at this instant.
+    pub fn new(created_at: OffsetDateTime, id: Uuid) -> Self {
+        let created_at = i64::try_from(created_at.unix_timestamp_nanos()).unwrap_or_default();
+        Self { created_at, id }
+    }
+
+    pub(crate) fn at(self) -> OffsetDateTime {
+        OffsetDateTime::from_unix_timestamp_nanos(self.created_at.into())
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
     }
 }
 
