@@ -9,6 +9,7 @@
     reason = "Tests say what they expect by failing, and stand outside what is deployed."
 )]
 
+pub mod browser;
 pub mod client;
 pub mod contract;
 pub mod database;
