@@ -68,11 +68,6 @@ impl Client {
         }
     }
 
-    /// The access token; empty for somebody who is not signed in.
-    pub fn token(&self) -> &str {
-        self.token.as_deref().unwrap_or_default()
-    }
-
     /// Signs in.
     ///
     /// # Panics

@@ -33,8 +33,8 @@ async fn look(mut browser: Browser, url: &str) {
     );
     browser.until(&shown).await;
     for id in ids {
-        let found = browser.script(&format!("!!document.getElementById('{id}')"));
-        assert_eq!(found.await, true, "{id} is not shown");
+        let script = format!("!!document.getElementById('{id}')");
+        assert_eq!(browser.script(&script).await, true, "{id} is not shown");
     }
     assert!(
         browser.complaints().is_empty(),

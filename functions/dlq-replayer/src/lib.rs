@@ -46,8 +46,7 @@ async fn end_and_forget(state: &AppState) -> Result<usize, StoreError> {
     let mut tx = state.database.begin().await?;
     let changed = database::within(async {
         let closed = dead_letters::close_handled(&mut tx, CLOSED_PER_RUN).await?;
-        let forgotten =
-            dead_letters::forget(&mut tx, DEAD_LETTERS_KEPT, FORGOTTEN_PER_RUN).await?;
+        let forgotten = dead_letters::forget(&mut tx, DEAD_LETTERS_KEPT, FORGOTTEN_PER_RUN).await?;
         Ok::<_, StoreError>(closed + forgotten)
     });
     let changed = changed.await?;

@@ -100,7 +100,9 @@ impl Job {
             Self::Catalogue => "Compares the last-good catalogue with the database",
             Self::Replays => "Sends dead letters again whose time has come",
             Self::Parked => "Counts dead letters that somebody must decide about",
-            Self::DeadLetters => "Ends dead letters that were handled meanwhile, and forgets old ones",
+            Self::DeadLetters => {
+                "Ends dead letters that were handled meanwhile, and forgets old ones"
+            }
         }
     }
 

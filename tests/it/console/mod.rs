@@ -4,6 +4,7 @@
 mod access;
 mod backlog;
 mod browser;
+mod looks;
 mod offline;
 mod pages;
 mod session;

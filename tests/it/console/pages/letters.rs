@@ -46,7 +46,7 @@ async fn kept(shop: &Shop, type_: &str, count: usize) -> Vec<Value> {
 }
 
 /// One of a type of its own, and the path of its page.
-async fn one(shop: &Shop) -> (String, String) {
+pub(in crate::console) async fn one(shop: &Shop) -> (String, String) {
     let type_ = new_type();
     dies(&type_).await;
     let letters = kept(shop, &type_, 1).await;

@@ -1,7 +1,7 @@
 //! Orders and dead letters in the console, as a browser without scripts gets them.
 
 mod guests;
-mod letters;
+pub(super) mod letters;
 mod orders;
 mod trail;
 
