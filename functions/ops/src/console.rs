@@ -10,6 +10,7 @@ mod dead_letters;
 mod failure;
 mod fields;
 mod flag;
+mod jobs;
 mod labels;
 mod operator;
 mod order;
@@ -63,6 +64,7 @@ pub(crate) fn routes() -> Router<AppState> {
             "/dead-letters/{id}/discard",
             get(dead_letter::show_discard).post(dead_letter::submit_discard),
         )
+        .route("/jobs/{name}", get(jobs::show_one))
         .route("/orders", get(orders::show_all))
         .route("/orders/{id}", get(order::show_one))
         .route("/assets/{file}", get(assets::file))

@@ -21,14 +21,14 @@ const RUNS: i64 = 50;
 pub(crate) struct JobView {
     /// Its name.
     #[schema(example = "outbox")]
-    name: &'static str,
+    pub(crate) name: &'static str,
     /// What it does.
-    description: &'static str,
+    pub(crate) description: &'static str,
     /// The function that runs it, and has its log.
     #[schema(example = "sweeper")]
-    function: &'static str,
+    pub(crate) function: &'static str,
     /// Whether it had no success for too long.
-    overdue: bool,
+    pub(crate) overdue: bool,
     /// Until when a run has it to itself; in the past after one that ended without a word.
     #[serde(with = "time::serde::rfc3339::option")]
     leased_until: Option<OffsetDateTime>,
@@ -37,9 +37,9 @@ pub(crate) struct JobView {
     last_started_at: Option<OffsetDateTime>,
     /// When one last did what there was to do; before the first, since when it is known.
     #[serde(with = "time::serde::rfc3339::option")]
-    last_succeeded_at: Option<OffsetDateTime>,
+    pub(crate) last_succeeded_at: Option<OffsetDateTime>,
     /// What became of its latest run.
-    last_outcome: Option<Outcome>,
+    pub(crate) last_outcome: Option<Outcome>,
     /// When it is to succeed again.
     #[serde(with = "time::serde::rfc3339::option")]
     next_expected_at: Option<OffsetDateTime>,
@@ -67,9 +67,9 @@ impl JobView {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct JobRunsView {
     /// The job.
-    job: JobView,
+    pub(crate) job: JobView,
     /// Its runs, the last one first. Older ones are forgotten after a week.
-    runs: Vec<Run>,
+    pub(crate) runs: Vec<Run>,
 }
 
 /// Shows every scheduled job.

@@ -58,6 +58,7 @@ async fn every_page_can_be_read_and_used_by_everybody() {
         ),
         ("orders", "/console/orders".to_owned()),
         ("order", format!("/console/orders/{order}")),
+        ("job", "/console/jobs/outbox".to_owned()),
         ("switches", "/console/switches".to_owned()),
         ("switch", "/console/switches/search".to_owned()),
         ("breaker", "/console/breakers/payments".to_owned()),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 use shared::domain::dead_letters::{DeadLetterStatus, ErrorClass};
+use shared::domain::jobs::Outcome;
 use shared::domain::order::{OrderStatus, PaymentMethodKind};
 use shared::domain::payment::{PaymentEventKind, PaymentStatus};
 use shared::store::payments::AttemptState;
@@ -54,6 +55,16 @@ impl Label for OrderStatus {
 }
 
 impl Label for PaymentMethodKind {}
+
+impl Label for Outcome {
+    fn tone(&self) -> &'static str {
+        match self {
+            Self::Done => "good",
+            Self::Failed | Self::Lost => "bad",
+            Self::Running | Self::NotDue => "",
+        }
+    }
+}
 
 impl Label for PaymentStatus {
     fn tone(&self) -> &'static str {

@@ -12,8 +12,9 @@ use shared::resilience::policies::OVERVIEW_PATIENCE;
 use shared::store::dead_letters::Count;
 use time::OffsetDateTime;
 
+use super::labels::Label as _;
 use super::switches::{BreakerRow, FlagRow};
-use super::{Answer, Operator, Shell, Tab, queues, shell, words};
+use super::{Answer, Operator, Shell, Tab, jobs, queues, shell, words};
 use crate::checks::PRIMARY;
 use crate::dead_letters::CountQuery;
 use crate::readiness::{self, Condition, Readiness};
@@ -31,6 +32,7 @@ struct Overview {
     readiness: Readiness,
     queues: Vec<queues::Row>,
     dead_letters: Option<Vec<Standing>>,
+    jobs: Option<Vec<jobs::Row>>,
 }
 
 /// The whole page in one sentence.
@@ -66,12 +68,17 @@ pub(crate) async fn show(State(state): State<AppState>, operator: Operator) -> A
         let all = Query(CountQuery { replay_id: None });
         dead_letters::get_dead_letter_counts(state, admin, all).await
     };
-    let (readiness, flags, Json(breakers), queues, dead_letters) = futures::join!(
+    let jobs = async {
+        let (state, admin) = state_and_admin();
+        crate::jobs::get_jobs(state, admin).await
+    };
+    let (readiness, flags, Json(breakers), queues, dead_letters, jobs) = futures::join!(
         readiness::look(&state),
         in_patience("kill switches", flags),
         breakers,
         queues::look(&state),
         in_patience("dead letters", dead_letters),
+        in_patience("scheduled jobs", jobs),
     );
     let off = flags.map(|Json(page)| off(page));
     let breakers = breakers.items.into_iter().map(BreakerRow::from);
@@ -83,6 +90,12 @@ pub(crate) async fn show(State(state): State<AppState>, operator: Operator) -> A
         readiness,
         queues,
         dead_letters: dead_letters.map(|Json(page)| standings(&page.items)),
+        jobs: jobs.map(|Json(page)| {
+            page.items
+                .into_iter()
+                .map(|job| jobs::Row { job })
+                .collect()
+        }),
     })
 }
 
@@ -150,27 +163,25 @@ fn standings(counts: &[Count]) -> Vec<Standing> {
         *count += part.count;
         *oldest = (*oldest).min(part.oldest_failed_at);
     }
-    let standing = |(status, (count, oldest)): (DeadLetterStatus, (i64, OffsetDateTime))| {
-        let (status, meaning, tone) = words_of(status);
-        Standing {
-            status,
-            meaning,
-            tone,
+    let standing =
+        |(status, (count, oldest)): (DeadLetterStatus, (i64, OffsetDateTime))| Standing {
+            status: status.name(),
+            meaning: meaning(status),
+            tone: status.tone(),
             count,
             oldest: words::ago(&oldest),
-        }
-    };
+        };
     sums.into_iter().map(standing).collect()
 }
 
-/// Its name in the API, what it means, and how a page shows it.
-const fn words_of(status: DeadLetterStatus) -> (&'static str, &'static str, &'static str) {
+/// What it means for whoever reads it.
+const fn meaning(status: DeadLetterStatus) -> &'static str {
     match status {
-        DeadLetterStatus::Waiting => ("waiting", "sent again by itself", "warn"),
-        DeadLetterStatus::Replaying => ("replaying", "sent again, without an answer yet", "warn"),
-        DeadLetterStatus::Parked => ("parked", "somebody must decide", "bad"),
-        DeadLetterStatus::Replayed => ("replayed", "processed after all", "good"),
-        DeadLetterStatus::Discarded => ("discarded", "given up by somebody", ""),
+        DeadLetterStatus::Waiting => "sent again by itself",
+        DeadLetterStatus::Replaying => "sent again, without an answer yet",
+        DeadLetterStatus::Parked => "somebody must decide",
+        DeadLetterStatus::Replayed => "processed after all",
+        DeadLetterStatus::Discarded => "given up by somebody",
     }
 }
 
