@@ -1,8 +1,9 @@
-//! Times and amounts as people read them.
+//! Times and ids as people read them.
 
 use shared::clock;
 use time::macros::format_description;
 use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 /// An instant, to the second: `2026-11-22 02:31:43 UTC`.
 pub(crate) fn instant(at: &OffsetDateTime) -> String {
@@ -26,6 +27,13 @@ pub(crate) fn time_of_day(at: OffsetDateTime) -> String {
     at.to_offset(time::UtcOffset::UTC)
         .format(&shape)
         .unwrap_or_default()
+}
+
+/// The beginning of an id, which is enough to tell it from others on a page.
+pub(crate) fn short(id: &Uuid) -> String {
+    let mut text = id.to_string();
+    text.truncate(8);
+    text
 }
 
 /// How far an instant is from now: `5 min ago`, `in 2 h`.
