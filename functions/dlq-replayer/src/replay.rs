@@ -1,12 +1,15 @@
 //! Sends dead letters again: paced, in the order of their aggregate's events, and resumed by the
 //! next run wherever this one is cut off, because all that is known of it is in the database.
 
+use std::time::{Duration, Instant};
+
 use shared::context;
 use shared::domain::dead_letters::ErrorClass;
 use shared::domain::events::Queue;
 use shared::resilience::Class;
 use shared::resilience::policies::{
-    REPLAY_ANSWER_TIMEOUT, REPLAY_IDLE, REPLAY_PACE, REPLAY_RESERVE, REPLAYS_MAX,
+    REPLAY_ANSWER_TIMEOUT, REPLAY_IDLE, REPLAY_PACE, REPLAY_PACE_MAX, REPLAY_RESERVE, REPLAY_SHARE,
+    REPLAYS_MAX,
 };
 use shared::store::dead_letters::{self, Due};
 use shared::store::{StoreError, database};
@@ -44,15 +47,22 @@ pub async fn replay(state: &AppState) -> Result<usize, StoreError> {
             if !has_time() {
                 break;
             }
+            let began = Instant::now();
             match send_again(state, id).await? {
                 Outcome::Sent => sent += 1,
                 Outcome::NotDue | Outcome::GivenUp(..) => {}
                 Outcome::QueueAway => return Ok(sent),
             }
-            tokio::time::sleep(REPLAY_PACE).await;
+            tokio::time::sleep(pause_after(began.elapsed())).await;
         }
     }
     Ok(sent)
+}
+
+/// What takes long shows that others are busy, and is followed by a longer pause.
+fn pause_after(sending: Duration) -> Duration {
+    let rest = sending * (REPLAY_SHARE - 1);
+    rest.clamp(REPLAY_PACE, REPLAY_PACE_MAX)
 }
 
 fn has_time() -> bool {
@@ -119,5 +129,22 @@ async fn send(state: &AppState, id: Uuid, due: &Due) -> Outcome {
             tracing::warn!(dead_letter.id = %id, error, "a dead letter is refused");
             Outcome::GivenUp(ErrorClass::Refused, error)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pause_grows_with_what_a_sending_takes() {
+        let pauses = [0, 10, 40, 60_000].map(|ms| pause_after(Duration::from_millis(ms)));
+        let expected = [
+            REPLAY_PACE,
+            REPLAY_PACE,
+            Duration::from_millis(360),
+            REPLAY_PACE_MAX,
+        ];
+        assert_eq!(pauses, expected);
     }
 }

@@ -25,7 +25,7 @@ pub(super) const WHAT: &str = "dead-letters";
 /// One message in so many can never work.
 const ONE_IN: u16 = 50;
 
-/// The replayer sends ten a second: so long lasts the sending of one.
+/// The replayer sends ten a second at most: so long lasts the sending of one.
 const PACE: Duration = Duration::from_millis(100);
 
 /// How much longer the quiet traffic lasts than the sending, for what the kills cost.

@@ -145,8 +145,15 @@ pub const REPLAY_BACKOFF_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// look at it.
 pub const REPLAYS_MAX: i32 = 12;
 
-/// Between two replays, so that however many there are, consumers are free for what is new.
+/// Between two replays at least, so that however many there are, consumers are free for what is new.
 pub const REPLAY_PACE: Duration = Duration::from_millis(100);
+
+/// The replayer is at work for one part in so many of its time: what takes it longer than usual
+/// takes others longer as well.
+pub const REPLAY_SHARE: u32 = 10;
+
+/// Between two replays at most, however long the one before took.
+pub const REPLAY_PACE_MAX: Duration = Duration::from_secs(1);
 
 /// After nothing was due, the replayer looks again so much later for what had to wait for an
 /// earlier event of its aggregate.
