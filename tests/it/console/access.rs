@@ -219,6 +219,21 @@ async fn pages_are_for_admins_and_forms_for_admins_with_a_second_factor() {
 }
 
 #[tokio::test]
+async fn page_says_who_is_signed_in() {
+    let stack = Stack::running();
+    let keys = Keys::of(&stack).await;
+    let id = Uuid::now_v7().to_string();
+    let token = keys.sign(&keys.claims(&id, "admin"));
+    let mut browser = Browser::at(&stack.api_url).with_token(&token);
+    let end = format!("<code title=\"{id}\">…{}</code>", &id[28..]);
+    for path in ["/console", "/console/switches", "/console/step-up"] {
+        let answer = browser.get(path).await.expect(200);
+        let page = String::from_utf8(answer.bytes).unwrap();
+        assert!(page.contains(&end), "{path}: {page}");
+    }
+}
+
+#[tokio::test]
 async fn second_factor_of_somebody_else_than_an_admin_is_not_even_looked_at() {
     let stack = Stack::running();
     let keys = Keys::of(&stack).await;
