@@ -14,7 +14,7 @@ pub(super) const POLICY: HeaderValue = HeaderValue::from_static(
      base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
 );
 
-/// No window that opened a page, or that it opens, gets hold of it.
+/// No window of another origin that opened a page, or that it opens, gets hold of it.
 pub(super) const OPENER: (HeaderName, HeaderValue) = (
     HeaderName::from_static("cross-origin-opener-policy"),
     HeaderValue::from_static("same-origin"),
