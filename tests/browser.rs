@@ -120,6 +120,24 @@ impl Browser {
         assert_eq!(kept["success"], true, "{kept}");
     }
 
+    /// Takes the network away from the page.
+    pub async fn unplug(&mut self) {
+        self.network(json!(true)).await;
+    }
+
+    /// Gives it back.
+    pub async fn plug_in(&mut self) {
+        self.network(json!(false)).await;
+    }
+
+    async fn network(&mut self, offline: Value) {
+        // Without this the next command is taken and does nothing.
+        self.tell("Network.enable", json!({})).await;
+        let conditions = json!({"offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1});
+        self.tell("Network.emulateNetworkConditions", conditions)
+            .await;
+    }
+
     /// What a script says in the page. One that the page's own policy forbids runs all the same.
     ///
     /// # Panics

@@ -199,9 +199,23 @@ pub(crate) async fn get_dead_letter(
 )]
 pub(crate) async fn post_dead_letters_replay(
     State(state): State<AppState>,
-    SteppedUp(Admin(admin)): SteppedUp,
+    proof: SteppedUp,
     Json(body): Json<ReplayBody>,
 ) -> Result<(StatusCode, Json<ReplayView>), ApiError> {
+    let view = replay_many(&state, proof, (ids::new_id(), body)).await?;
+    let status = match view.replay_id {
+        Some(_) => StatusCode::ACCEPTED,
+        None => StatusCode::OK,
+    };
+    Ok((status, Json(view)))
+}
+
+/// Replays many under an id, once: who asks again with the same id gets the same replay.
+pub(crate) async fn replay_many(
+    state: &AppState,
+    SteppedUp(Admin(admin)): SteppedUp,
+    (replay_id, body): (Uuid, ReplayBody),
+) -> Result<ReplayView, ApiError> {
     let (limit, dry_run) = (limit(body.limit)?, body.dry_run);
     let filter = Filter {
         queue: known_queue("/queue", body.queue)?,
@@ -213,11 +227,13 @@ pub(crate) async fn post_dead_letters_replay(
     let matching = dead_letters::matching(&mut tx, &filter, limit);
     let mut view = ReplayView::of(database::statement(matching).await?);
     if dry_run {
-        return Ok((StatusCode::OK, Json(view)));
+        return Ok(view);
     }
-    database::within(replay(&mut tx, &admin, (&filter, limit), &mut view)).await?;
+    view.replay_id = Some(replay_id);
+    let replayed = replay(&mut tx, &admin, (replay_id, &filter, limit));
+    view.matched = database::within(replayed).await?;
     database::commit(tx).await?;
-    Ok((StatusCode::ACCEPTED, Json(view)))
+    Ok(view)
 }
 
 /// Replays one dead letter now. One that is being replayed, or was, stays as it is.
@@ -304,17 +320,18 @@ fn limit(limit: i64) -> Result<i64, ApiError> {
     }
 }
 
-/// Has them replayed, which is recorded in the same transaction.
+/// Has them replayed, which is recorded in the same transaction; how many they are. None, when that
+/// was done already: a form that is sent twice has one id.
 async fn replay(
     tx: &mut PgConnection,
     admin: &User,
-    (filter, limit): (&Filter, i64),
-    view: &mut ReplayView,
-) -> Result<(), ApiError> {
-    let replay_id = ids::new_id();
+    (replay_id, filter, limit): (Uuid, &Filter, i64),
+) -> Result<i64, ApiError> {
+    dead_letters::hold_replay(tx, replay_id).await?;
+    if dead_letters::is_replay(tx, replay_id).await? {
+        return Ok(0);
+    }
     let released = dead_letters::release_matching(tx, replay_id, filter, limit).await?;
-    view.replay_id = Some(replay_id);
-    view.matched = i64::try_from(released).unwrap_or(i64::MAX);
     let entry = Entry {
         actor: admin.id(),
         action: "dead_letters.replay",
@@ -324,7 +341,8 @@ async fn replay(
             "limit": limit, "matched": released,
         }),
     };
-    Ok(audit::record(tx, &entry).await?)
+    audit::record(tx, &entry).await?;
+    Ok(i64::try_from(released).unwrap_or(i64::MAX))
 }
 
 async fn replay_one(tx: &mut PgConnection, admin: &User, id: Uuid) -> Result<Shown, ApiError> {

@@ -14,8 +14,8 @@ use crate::domain::dead_letters::{DeadLetterStatus, ErrorClass, Origin};
 
 pub use replay::{Due, await_answer, claim, due, park};
 pub use shown::{
-    Count, Filter, Position, Shown, counts, discard, load, lock_open, matching, of_aggregate, page,
-    release, release_matching,
+    Count, Filter, Position, Shown, counts, discard, hold_replay, is_replay, load, lock_open,
+    matching, of_aggregate, page, release, release_matching,
 };
 
 /// One message that died, once.

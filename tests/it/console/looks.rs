@@ -142,6 +142,29 @@ async fn overview_looks_again_by_itself() {
 }
 
 #[tokio::test]
+async fn page_that_cannot_look_again_says_so_until_it_can() {
+    let stack = Stack::running();
+    let Some(mut browser) = signed_in(&stack).await else {
+        return;
+    };
+    browser.go(&format!("{}/console", stack.api_url)).await;
+    let line = "document.querySelector('#stale')";
+    let height = format!("{line}.getBoundingClientRect().height");
+    assert_eq!(browser.script(&height).await, 0);
+    browser.unplug().await;
+    browser
+        .until(&format!(
+            "{line}.innerText.startsWith('Not looked at again since 20')"
+        ))
+        .await;
+    assert_eq!(browser.script(&format!("{height} > 20")).await, true);
+    browser.picture(&pictures(), "console-stale").await;
+    assert_eq!(faults(&mut browser).await, serde_json::json!([]));
+    browser.plug_in().await;
+    browser.until(&format!("{height} === 0")).await;
+}
+
+#[tokio::test]
 async fn dead_letter_is_discarded_with_the_keyboard_alone() {
     let stack = Stack::running();
     let Some(mut browser) = Browser::start().await else {

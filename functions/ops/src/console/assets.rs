@@ -1,4 +1,4 @@
-//! The style and the script of every page, built into the binary.
+//! The style and the scripts of every page, built into the binary.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use shared::http::ApiError;
 
 use crate::documents::{Document, answer};
 
-static FILES: LazyLock<[(&str, Document); 2]> = LazyLock::new(|| {
+static FILES: LazyLock<[(&str, Document); 3]> = LazyLock::new(|| {
     [
         (
             "console.css",
@@ -24,6 +24,13 @@ static FILES: LazyLock<[(&str, Document); 2]> = LazyLock::new(|| {
             Document::new(
                 "text/javascript; charset=utf-8",
                 include_str!("assets/htmx.min.js"),
+            ),
+        ),
+        (
+            "stale.js",
+            Document::new(
+                "text/javascript; charset=utf-8",
+                include_str!("assets/stale.js"),
             ),
         ),
     ]

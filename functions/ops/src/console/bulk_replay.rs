@@ -7,8 +7,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect};
 use serde::Deserialize;
 use shared::domain::dead_letters::ErrorClass;
+use shared::domain::ids;
 use shared::http::{ApiError, Json, Query, SteppedUp};
 use shared::store::dead_letters::Count;
+use uuid::Uuid;
 
 use super::dead_letters::PATH;
 use super::fields::{Choice, address, classes, given, queues, types};
@@ -16,7 +18,7 @@ use super::labels::Label;
 use super::{Answer, Operator, Shell, Tab, shell, words};
 use crate::AppState;
 use crate::dead_letters::{
-    CountQuery, ReplayBody, get_dead_letter_counts, post_dead_letters_replay,
+    CountQuery, ReplayBody, get_dead_letter_counts, post_dead_letters_replay, replay_many,
 };
 
 /// As many as are replayed unless somebody asks for more: some minutes' work.
@@ -33,6 +35,9 @@ pub(crate) struct Wanted {
     error_class: Option<ErrorClass>,
     #[serde(default, deserialize_with = "given")]
     limit: Option<String>,
+    /// Made when the form is shown, so that one which is sent twice replays once.
+    #[serde(default, deserialize_with = "given")]
+    replay_id: Option<Uuid>,
 }
 
 impl Wanted {
@@ -51,7 +56,7 @@ impl Wanted {
         }
     }
 
-    /// The form with what was filled in.
+    /// The form with what was filled in. It gets a new id: with the old one nothing was replayed.
     fn address(&self) -> String {
         let query = [
             ("queue", self.queue.clone()),
@@ -81,6 +86,7 @@ struct Page {
     queue: String,
     type_: String,
     class: String,
+    replay_id: Uuid,
     counted: Counted,
 }
 
@@ -125,6 +131,7 @@ impl Page {
             queue: wanted.queue.unwrap_or_default(),
             type_: wanted.type_.unwrap_or_default(),
             class: class.unwrap_or_default(),
+            replay_id: ids::new_id(),
             counted,
         }
     }
@@ -155,8 +162,8 @@ pub(crate) async fn submit(
     Form(wanted): Form<Wanted>,
 ) -> Answer {
     let proof = operator.stepped_up(&wanted.address())?;
-    let body = Json(wanted.body(DryRun::No));
-    let (_, Json(view)) = post_dead_letters_replay(State(state), proof, body).await?;
+    let replay_id = wanted.replay_id.unwrap_or_else(ids::new_id);
+    let view = replay_many(&state, proof, (replay_id, wanted.body(DryRun::No))).await?;
     let query = [
         ("replay_id", view.replay_id.map(|id| id.to_string())),
         ("done", Some("replays".to_owned())),

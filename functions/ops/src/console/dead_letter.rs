@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Redirect};
 use serde::Deserialize;
 use shared::domain::catalogue::Reason;
 use shared::domain::dead_letters::DeadLetterStatus;
-use shared::http::{ApiError, Json, Path, Query};
+use shared::http::{ApiError, Json, Kind, Path, Query};
 use shared::store::dead_letters::Shown;
 use uuid::Uuid;
 
@@ -117,13 +117,15 @@ pub(crate) async fn show_discard(
     discard_form(&operator, letter, typed, None)
 }
 
-/// Discards it, or asks again what is missing.
+/// Discards it, or asks again what is missing. Where there is nothing to decide any more, as after a
+/// second press of the button, its page says how it stands.
 pub(crate) async fn submit_discard(
     State(state): State<AppState>,
     operator: Operator,
     Path(id): Path<Uuid>,
     Form(typed): Form<Typed>,
 ) -> Answer {
+    let proof = operator.stepped_up(&discard_address(id, &typed))?;
     let reason = match Reason::try_from(typed.reason.clone()) {
         Ok(reason) => reason,
         Err(problem) => {
@@ -132,10 +134,13 @@ pub(crate) async fn submit_discard(
             return Ok((StatusCode::UNPROCESSABLE_ENTITY, form).into_response());
         }
     };
-    let proof = operator.stepped_up(&discard_address(id, &typed))?;
     let body = Json(DiscardBody { reason });
-    let _ = post_dead_letter_discard(State(state), proof, Path(id), body).await?;
-    Ok(Redirect::to(&format!("{PATH}/{id}?done=discard")).into_response())
+    let page = match post_dead_letter_discard(State(state), proof, Path(id), body).await {
+        Ok(_) => format!("{PATH}/{id}?done=discard"),
+        Err(error) if error.kind() == Kind::Conflict => format!("{PATH}/{id}"),
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Redirect::to(&page).into_response())
 }
 
 fn discard_form(

@@ -13,6 +13,9 @@ use super::shell;
 /// htmx goes where this says, and loads the page as a whole.
 const HX_REDIRECT: HeaderName = HeaderName::from_static("hx-redirect");
 
+/// No field of a form has a longer name.
+const NAME_BYTES_MAX: usize = 24;
+
 /// No problem says more.
 const PROBLEM_BYTES_MAX: usize = 64 * 1024;
 
@@ -40,6 +43,25 @@ impl<E: Into<ApiError>> From<E> for Failure {
 #[template(path = "console/failure.html")]
 struct Page {
     problem: Problem,
+}
+
+impl Page {
+    /// A parameter is whatever stands in a link, which may be a sentence of somebody else's: only
+    /// what may be a name is shown.
+    fn of(mut problem: Problem) -> Self {
+        for error in &mut problem.errors {
+            if !is_name(&error.pointer) {
+                error.pointer.clear();
+            }
+        }
+        Self { problem }
+    }
+}
+
+fn is_name(pointer: &str) -> bool {
+    let mut bytes = pointer.bytes();
+    let is_plain = bytes.all(|byte| byte.is_ascii_lowercase() || b"_/".contains(&byte));
+    is_plain && pointer.len() <= NAME_BYTES_MAX
 }
 
 impl IntoResponse for Failure {
@@ -88,7 +110,7 @@ async fn as_page(mut response: Response) -> Response {
     let body = std::mem::take(response.body_mut());
     let body = to_bytes(body, PROBLEM_BYTES_MAX).await.unwrap_or_default();
     let text = match serde_json::from_slice(&body) {
-        Ok(problem) => Page { problem }.render().ok(),
+        Ok(problem) => Page::of(problem).render().ok(),
         Err(_) => None,
     };
     let Some(text) = text else {
@@ -100,5 +122,22 @@ async fn as_page(mut response: Response) -> Response {
     headers.remove(header::CONTENT_LENGTH);
     headers.insert(header::CONTENT_TYPE, shell::HTML);
     headers.insert(header::CONTENT_SECURITY_POLICY, shell::POLICY);
+    headers.extend([shell::OPENER]);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_be_a_name_is_shown_as_one() {
+        for name in ["limit", "error_class", "/reason", ""] {
+            assert!(is_name(name), "{name}");
+        }
+        for odd in ["Call 555", "call 555", "CALL", "<b>", "a.example", "é"] {
+            assert!(!is_name(odd), "{odd}");
+        }
+        assert!(is_name(&"a".repeat(24)) && !is_name(&"a".repeat(25)));
+    }
 }

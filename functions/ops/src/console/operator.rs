@@ -11,6 +11,7 @@ use shared::http::{
     console_user,
 };
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use super::{Failure, words};
 use crate::AppState;
@@ -46,6 +47,10 @@ impl Operator {
             location: with_return(&format!("{CONSOLE_PATH}/step-up"), page),
             is_part: self.is_part,
         })
+    }
+
+    pub(super) fn id(&self) -> Uuid {
+        self.admin.0.id()
     }
 
     pub(super) fn stepped_up_until(&self) -> Option<String> {
@@ -117,9 +122,32 @@ fn page_of(parts: &Parts, is_part: bool) -> String {
     }
 }
 
-/// htmx says which page it is on.
+/// htmx says which page it is on, and at which part of it, which leads nowhere after a redirect.
 fn current_page(headers: &HeaderMap) -> Option<String> {
     let url = headers.get("hx-current-url")?.to_str().ok()?;
+    let url = url.split('#').next()?;
     let (_, path) = url.split_once("://")?.1.split_once('/')?;
     Some(format!("/{path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    fn page_at(url: &'static str) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        headers.insert("hx-current-url", HeaderValue::from_static(url));
+        current_page(&headers)
+    }
+
+    #[test]
+    fn part_of_a_page_leads_back_to_the_page() {
+        let page = page_at("https://shop.example/console/switches?done=set#breakers").unwrap();
+        assert_eq!(page, "/console/switches?done=set");
+        let page = page_at("https://shop.example/console/switches#breakers").unwrap();
+        assert_eq!(console_page(&page), "/console/switches");
+        assert_eq!(page_at("nonsense"), None);
+    }
 }

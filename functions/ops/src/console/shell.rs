@@ -1,9 +1,10 @@
 //! What is around every page: its title, where one can go, who is signed in.
 
 use askama::Template;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
 use shared::http::ApiError;
+use uuid::Uuid;
 
 use super::{Answer, Operator};
 
@@ -11,6 +12,12 @@ use super::{Answer, Operator};
 pub(super) const POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
      base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+);
+
+/// No window of another origin that opened a page, or that it opens, gets hold of it.
+pub(super) const OPENER: (HeaderName, HeaderValue) = (
+    HeaderName::from_static("cross-origin-opener-policy"),
+    HeaderValue::from_static("same-origin"),
 );
 
 pub(super) const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
@@ -65,6 +72,8 @@ pub(crate) struct Shell {
     pub(crate) title: String,
     /// The part that it belongs to.
     pub(crate) tab: Tab,
+    /// Whose session it is.
+    pub(crate) who: Uuid,
     /// Until when the operator need show no second factor; nothing, when they must.
     pub(crate) stepped_up: Option<String>,
     /// What was done just now, in a sentence.
@@ -77,6 +86,7 @@ impl Shell {
         Self {
             title: title.into(),
             tab,
+            who: operator.id(),
             stepped_up: operator.stepped_up_until(),
             done: None,
         }
@@ -86,7 +96,7 @@ impl Shell {
 /// A page as it is answered.
 pub(crate) fn page(template: &impl Template) -> Answer {
     let text = template.render().map_err(ApiError::internal)?;
-    let policy = [(header::CONTENT_SECURITY_POLICY, POLICY)];
-    let response: Response = (policy, Html(text)).into_response();
+    let policies = [(header::CONTENT_SECURITY_POLICY, POLICY), OPENER];
+    let response: Response = (policies, Html(text)).into_response();
     Ok(response)
 }

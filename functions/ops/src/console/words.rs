@@ -36,6 +36,12 @@ pub(crate) fn short(id: &Uuid) -> String {
     text
 }
 
+/// The end of an id. Accounts that were made in the same minute begin alike.
+pub(crate) fn end(id: &Uuid) -> String {
+    let text = id.to_string();
+    text.chars().skip(28).collect()
+}
+
 /// How far an instant is from now: `5 min ago`, `in 2 h`.
 pub(crate) fn ago(at: &OffsetDateTime) -> String {
     let age = clock::now() - *at;
@@ -59,6 +65,15 @@ pub(crate) fn span(span: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ends_of_ids_tell_those_of_one_minute_apart() {
+        let id = Uuid::parse_str("01890a5d-ac96-774b-bcce-b302099a8057").unwrap();
+        assert_eq!(
+            (short(&id).as_str(), end(&id).as_str()),
+            ("01890a5d", "099a8057")
+        );
+    }
 
     #[test]
     fn spans_have_one_unit() {

@@ -233,6 +233,30 @@ pub async fn matching(
     .await
 }
 
+/// Waits for whoever asks for the same replay at this moment, and holds off whoever asks next until
+/// the transaction ends.
+///
+/// # Errors
+/// The database's.
+pub async fn hold_replay(tx: &mut PgConnection, replay_id: Uuid) -> Result<(), sqlx::Error> {
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('replay' || $1::text, 0))")
+        .bind(replay_id)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Whether any were replayed under this id.
+///
+/// # Errors
+/// The database's.
+pub async fn is_replay(tx: &mut PgConnection, replay_id: Uuid) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("select exists (select from failed_events where replay_id = $1)")
+        .bind(replay_id)
+        .fetch_one(tx)
+        .await
+}
+
 /// Has the oldest that wait or are parked replayed now, under one id; how many they are. One
 /// statement, so that it is done whole or not at all. What is replaying already is left alone.
 ///

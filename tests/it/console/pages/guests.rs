@@ -4,6 +4,7 @@ use crate::offline::{NOWHERE, state};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
+use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 const ID: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
@@ -59,5 +60,21 @@ async fn forms_of_other_sites_are_refused_and_links_are_not() {
             let sent = ask("POST", &path, site).await;
             assert_eq!(sent.status(), expected, "{site} {path}");
         }
+    }
+}
+
+#[tokio::test]
+async fn link_has_no_say_in_what_is_shown() {
+    for (query, words) in [
+        ("Call+555&Call+555", "A field is given twice"),
+        ("to=%2Fconsole&to=x", "<strong>to</strong> is given twice"),
+    ] {
+        let path = format!("/console/sign-in?{query}");
+        let response = ask("GET", &path, "cross-site").await;
+        assert_eq!(response.status(), 422);
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let page = String::from_utf8(bytes.to_vec()).unwrap();
+        assert!(page.contains(words), "{page}");
+        assert!(!page.contains("Call 555"), "{page}");
     }
 }

@@ -180,7 +180,12 @@ async fn dead_letter_is_discarded_for_a_reason_and_not_without_one() {
             json!({"reason": "a <i>test</i> sent it"})
         )]
     );
-    // Decided once.
+    // Decided once, however often the button is pressed.
+    let twice = browser.post(&form, &[("reason", "pressed twice")]).await;
+    assert_eq!(twice.expect(303).location(), path);
+    let page = browser.get(&path).await;
+    page.shows(&["discarded</span>", "a &#60;i&#62;test"]);
+    page.lacks(&["pressed twice"]);
     let form = browser.get(&form).await;
     form.expect(200).lacks(&["<input"]);
     let again = browser.post(&format!("{path}/replay"), &[]).await;
@@ -289,4 +294,42 @@ async fn many_are_counted_then_replayed_and_followed() {
         .expect(200)
         .shows(&["Nothing: no such dead letter waits or is parked."]);
     nothing.lacks(&["Replay these"]);
+}
+
+/// What a hidden field of a form holds.
+fn hidden<'a>(got: &'a Got, name: &str) -> &'a str {
+    let begin = format!("name=\"{name}\" value=\"");
+    let (_, rest) = got.text.split_once(&begin).unwrap();
+    rest.split('"').next().unwrap()
+}
+
+#[tokio::test]
+async fn form_that_is_sent_twice_replays_once() {
+    let shop = Shop::open().await;
+    let type_ = new_type();
+    for _ in 0..6 {
+        dies(&type_).await;
+    }
+    let _ = kept(&shop, &type_, 6).await;
+    let browser = Browser::confirmed(&shop);
+    let path = format!("{PATH}/replay");
+    let shown = browser.get(&format!("{path}?type={type_}&limit=3")).await;
+    shown.expect(200).shows(&["Replay these 3"]);
+    let id = hidden(&shown, "replay_id");
+    let form = [("type", type_.as_str()), ("limit", "3"), ("replay_id", id)];
+    let (first, second) = futures::join!(browser.post(&path, &form), browser.post(&path, &form));
+    let third = browser.post(&path, &form).await;
+    let done = format!("{PATH}?replay_id={id}&done=replays");
+    for sent in [first, second, third] {
+        assert_eq!(sent.expect(303).location(), done);
+    }
+    let replayed = format!("/admin/dead-letters?replay_id={id}");
+    let replayed = shop.admin.get(&replayed).await.expect(200).body;
+    assert_eq!(replayed["items"].as_array().unwrap().len(), 3);
+    let recorded = recorded(id).await;
+    assert_eq!(recorded.len(), 1, "{recorded:?}");
+    assert_eq!(recorded[0].1["matched"], 3);
+    // The next form is another replay.
+    let next = browser.get(&format!("{path}?type={type_}")).await;
+    assert_ne!(hidden(next.expect(200), "replay_id"), id);
 }

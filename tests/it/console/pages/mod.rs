@@ -79,6 +79,8 @@ impl Got {
     fn shows(&self, words: &[&str]) {
         let policy = self.answer.header("content-security-policy");
         assert!(policy.contains("script-src 'self'"), "{policy}");
+        let opener = self.answer.header("cross-origin-opener-policy");
+        assert_eq!(opener, "same-origin");
         assert_eq!(self.answer.header("cache-control"), "no-store");
         for word in words {
             assert!(self.text.contains(word), "{word} is not in {}", self.text);
