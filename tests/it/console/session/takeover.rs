@@ -4,13 +4,17 @@ use axum::Router;
 use axum::body::Body;
 use http::request::Builder;
 use http::{HeaderValue, Request};
+use local::stack::STAGE;
 use reqwest::header::SET_COOKIE;
 use reqwest::{Method, Url};
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::state::Auth;
+use tests::Stack;
 use tests::client::{Client, read};
-use tests::shop::Shop;
+use tests::shop::{Shop, eventually};
 use tests::state::{Changed, NOWHERE};
+use tests::traces::log_lines;
+use time::OffsetDateTime;
 use tower::ServiceExt;
 
 use crate::console::browser::{Browser, FORMS, Person, SESSION, TOKEN, location};
@@ -158,4 +162,39 @@ async fn way_back_outlasts_a_renewal_that_is_refused() {
         page,
         "/console/sign-in?problem=too-many&to=%2Fconsole%2Forders%3Fx%3D1"
     );
+}
+
+#[tokio::test]
+async fn whoever_is_refused_is_in_the_log_by_a_word() {
+    let shop = Shop::open().await;
+    let (stack, ada) = (Stack::running(), Person::admin(&shop).await);
+    let since = OffsetDateTime::now_utc();
+    let mut browser = Browser::at(&shop.api_url);
+    let wrong = [("email", ada.email.as_str()), ("password", "wrong")];
+    let sign_in = browser.submit(&format!("{FORMS}/sign-in"), &wrong).await;
+    location(browser.sign_in(&ada, "").await);
+    let code = [("code", "AAAA-AAAA-AAAA-AAAA")];
+    let step_up = browser.submit(&format!("{FORMS}/step-up"), &code).await;
+    let ended = browser.cookies[SESSION].clone();
+    location(browser.submit(&format!("{FORMS}/sign-out"), &[]).await);
+    browser.cookies.insert(SESSION.to_owned(), ended);
+    let renewal = browser.get(&format!("{FORMS}/renew")).await;
+    let group = format!("/aws/lambda/holdfast-{STAGE}-auth");
+    for (answer, word) in [
+        (sign_in, "credentials"),
+        (step_up, "no-factor"),
+        (renewal, "credentials"),
+    ] {
+        let id = answer.header("x-request-id");
+        let line = eventually("the warning", async || {
+            let lines = log_lines(&stack, &group, since).await;
+            let mut lines = lines.lines().filter(|line| line.contains(id));
+            let line = lines.find(|line| line.contains("the console refused somebody"))?;
+            serde_json::from_str::<Value>(&line[line.find('{')?..]).ok()
+        })
+        .await;
+        assert_eq!(line["problem"], word, "{line}");
+        assert_eq!(line["level"], "WARN", "{line}");
+        assert!(!line.to_string().contains(&ada.email), "{line}");
+    }
 }
