@@ -82,6 +82,16 @@ pub(crate) struct Refreshed {
     /// How long the session still lasts, in seconds.
     #[schema(example = 2_592_000)]
     pub(crate) refresh_expires_in: i64,
+    /// What the access token says of its holder.
+    #[serde(skip)]
+    role: Role,
+}
+
+impl Refreshed {
+    /// Whether theirs is the role that may do everything.
+    pub(crate) fn is_admin(&self) -> bool {
+        self.role == Role::Admin
+    }
 }
 
 /// Two requests that spend the same token settle in two rounds.
@@ -235,12 +245,14 @@ async fn answer(
     successor: &RefreshToken,
     subject: Subject,
 ) -> Result<Refreshed, ApiError> {
+    let role = subject.role;
     Ok(Refreshed {
         access_token: state.signer.sign(subject).await?,
         token_type: "Bearer",
         expires_in: TOKEN_SECONDS,
         refresh_token: successor.to_text(),
         refresh_expires_in: (family.expires_at - clock::now()).whole_seconds(),
+        role,
     })
 }
 

@@ -26,6 +26,9 @@ const TOKEN: &str = "__Host-holdfast-console";
 /// A refresh token, which no page of the console gets to see.
 const SESSION: &str = "__Secure-holdfast-console-session";
 
+/// No address of a page is longer.
+const PAGE_BYTES_MAX: usize = 4096;
+
 /// The caller whose cookie holds a good access token; nobody, when it is missing or not good any
 /// more.
 ///
@@ -59,10 +62,13 @@ pub fn keep_console_session(token: &str, seconds: i64) -> (header::HeaderName, H
 
 /// Has the browser forget both.
 pub fn forget_console() -> [(header::HeaderName, HeaderValue); 2] {
-    [
-        set(TOKEN, "", "/".to_owned(), Duration::ZERO),
-        set(SESSION, "", session_path(), Duration::ZERO),
-    ]
+    let token = set(TOKEN, "", "/".to_owned(), Duration::ZERO);
+    [token, forget_console_session()]
+}
+
+/// Has the browser forget the refresh token.
+pub fn forget_console_session() -> (header::HeaderName, HeaderValue) {
+    set(SESSION, "", session_path(), Duration::ZERO)
 }
 
 /// A page of the console to go on to, if it is one: nobody is sent anywhere else.
@@ -78,8 +84,9 @@ pub fn console_page(wanted: &str) -> &str {
     let is_plain = wanted
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let is_short = wanted.len() <= PAGE_BYTES_MAX;
     match rest {
-        Some(rest) if is_page(rest) && is_below && is_plain => wanted,
+        Some(rest) if is_page(rest) && is_below && is_plain && is_short => wanted,
         _ => CONSOLE_PATH,
     }
 }
@@ -104,14 +111,17 @@ fn session_path() -> String {
     format!("{BASE_PATH}{CONSOLE_SIGN_IN_PATH}")
 }
 
+/// The value of a cookie. Of two with one name, one was set by a neighbouring host, and which one is
+/// not to be told: none is taken. What other applications write into theirs may be in any encoding.
 fn value_of(headers: &HeaderMap, name: &str) -> Option<String> {
-    let sent = headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    let mut cookies = sent.flat_map(Cookie::split_parse).flatten();
-    let found = cookies.find(|cookie| cookie.name() == name);
-    found.map(|cookie| cookie.value().to_owned())
+    let sent = headers.get_all(COOKIE).iter();
+    let mut found = sent
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .flat_map(Cookie::split_parse)
+        .flatten()
+        .filter(|cookie| cookie.name() == name);
+    let (first, second) = (found.next()?, found.next());
+    second.is_none().then(|| first.value().to_owned())
 }
 
 fn set(name: &str, value: &str, path: String, age: Duration) -> (header::HeaderName, HeaderValue) {
@@ -160,6 +170,43 @@ mod tests {
         assert_eq!(console_session(&headers).as_deref(), Some("x"));
         assert_eq!(value_of(&headers, "b").as_deref(), Some("2"));
         assert_eq!(value_of(&headers, "c"), None);
+    }
+
+    #[test]
+    fn of_two_cookies_with_one_name_none_is_taken() {
+        let (ours, theirs) = ("s=ours", "s=theirs");
+        for sent in [
+            vec!["s=ours; s=theirs"],
+            vec![ours, theirs],
+            vec![theirs, ours],
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in sent {
+                headers.append(COOKIE, HeaderValue::from_static(value));
+            }
+            assert_eq!(value_of(&headers, "s"), None, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn cookies_of_other_applications_may_be_in_any_encoding() {
+        let mut headers = HeaderMap::new();
+        for value in [
+            &b"a=\xe9t\xe9; __Host-holdfast-console=x"[..],
+            "name=Jos\u{e9}; b=2".as_bytes(),
+        ] {
+            headers.append(COOKIE, HeaderValue::from_bytes(value).unwrap());
+        }
+        assert_eq!(value_of(&headers, TOKEN).as_deref(), Some("x"));
+        assert_eq!(value_of(&headers, "b").as_deref(), Some("2"));
+    }
+
+    #[test]
+    fn way_back_is_no_longer_than_an_address() {
+        let page = |bytes: usize| format!("{:x<bytes$}", "/console?");
+        let longest = page(PAGE_BYTES_MAX);
+        assert_eq!(console_page(&longest), longest);
+        assert_eq!(console_page(&page(PAGE_BYTES_MAX + 1)), CONSOLE_PATH);
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub use caching::{LastGoodRead, ReadCache};
 pub use caller::{Admin, Anyone, Seller, SteppedUp, User};
 pub use console::{
     CONSOLE_PATH, CONSOLE_SIGN_IN_PATH, console_page, console_session, console_user,
-    forget_console, keep_console_session, keep_console_token, own_pages_only,
+    forget_console, forget_console_session, keep_console_session, keep_console_token,
+    own_pages_only,
 };
 pub use error::{ApiError, FieldError, Kind, Problem};
 pub use layers::{in_time, service};

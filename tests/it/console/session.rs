@@ -1,5 +1,7 @@
 //! Signing in, staying signed in, showing a second factor, signing out.
 
+mod takeover;
+
 use reqwest::Method;
 use reqwest::header::SET_COOKIE;
 use serde_json::json;

@@ -3,7 +3,8 @@
 use axum::body::Body;
 use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use shared::http::{ApiError, CONSOLE_PATH, Kind, console_page};
+use shared::context;
+use shared::http::{ApiError, CONSOLE_PATH, Kind, console_page, forget_console};
 
 /// A header that has a browser keep or forget something.
 pub(super) type SetCookie = (HeaderName, HeaderValue);
@@ -44,6 +45,16 @@ impl Problem {
             Kind::Unavailable | Kind::Timeout => Self::Away,
             _ => Self::Failed,
         }
+    }
+
+    /// The same, told to the log by its word: the status of every form is that of a redirect.
+    pub(super) fn logged(self) -> Self {
+        tracing::warn!(
+            request.id = context::request_id(),
+            problem = self.word(),
+            "the console refused somebody"
+        );
+        self
     }
 
     const fn word(self) -> &'static str {
@@ -113,8 +124,15 @@ impl IntoResponse for Onwards {
     }
 }
 
+/// The page that the query of a form's address asks for.
+pub(super) fn wanted(query: &str) -> String {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let to = pairs.find(|(name, _)| name == "to");
+    to.map_or_else(String::new, |(_, page)| page.into_owned())
+}
+
 /// The same answer as a redirect: what its status means is said by the page.
-pub(super) fn instead_of(mut response: Response) -> Response {
+pub(super) fn instead_of(response: Response, wanted: &str) -> Response {
     let problem = match response.status() {
         // Somebody typed the address of a form, or looks at it again.
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => None,
@@ -123,14 +141,27 @@ pub(super) fn instead_of(mut response: Response) -> Response {
         StatusCode::SERVICE_UNAVAILABLE => Some(Problem::Away),
         _ => Some(Problem::Failed),
     };
-    let location = Onwards::to_sign_in(problem, "").location;
+    redirected(response, Onwards::to_sign_in(problem, wanted))
+}
+
+/// The same for who wanted to sign out: the browser does forget them.
+pub(super) fn signed_out_instead_of(response: Response) -> Response {
+    let onwards = Onwards::to_sign_in(Some(Problem::SignedOutHere), "");
+    redirected(response, onwards.with(forget_console()))
+}
+
+/// What an answer says to machines is kept.
+fn redirected(mut response: Response, onwards: Onwards) -> Response {
     *response.status_mut() = StatusCode::SEE_OTHER;
     *response.body_mut() = Body::empty();
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_TYPE);
     headers.remove(header::CONTENT_LENGTH);
-    if let Ok(location) = HeaderValue::try_from(location) {
+    if let Ok(location) = HeaderValue::try_from(onwards.location) {
         headers.insert(header::LOCATION, location);
+    }
+    for (name, value) in onwards.cookies {
+        headers.append(name, value);
     }
     response
 }
@@ -192,13 +223,38 @@ mod tests {
             (Kind::UnsupportedMediaType, Some("failed")),
             (Kind::MethodNotAllowed, None),
         ] {
-            let response = instead_of(ApiError::new(kind).into_response());
+            let page = "/console/orders";
+            let response = instead_of(ApiError::new(kind).into_response(), page);
             assert_eq!(response.status(), StatusCode::SEE_OTHER);
             let headers = response.headers();
             assert!(!headers.contains_key(header::CONTENT_TYPE));
             let query = word.map_or_else(String::new, |word| format!("problem={word}&"));
-            let location = format!("/console/sign-in?{query}to=%2Fconsole");
+            let location = format!("/console/sign-in?{query}to=%2Fconsole%2Forders");
             assert_eq!(headers[header::LOCATION], location.as_str());
+            assert!(!headers.contains_key(header::SET_COOKIE));
         }
+    }
+
+    #[test]
+    fn page_that_was_asked_for_is_taken_from_the_query() {
+        for (query, page) in [
+            ("to=%2Fconsole%2Forders%3Fx%3D1", "/console/orders?x=1"),
+            ("a=b&to=/console", "/console"),
+            ("a=b", ""),
+            ("", ""),
+        ] {
+            assert_eq!(wanted(query), page, "{query}");
+        }
+    }
+
+    #[test]
+    fn whoever_signs_out_is_forgotten_whatever_goes_wrong() {
+        let response = signed_out_instead_of(ApiError::new(Kind::RateLimited).into_response());
+        let headers = response.headers();
+        let location = "/console/sign-in?problem=signed-out-here&to=%2Fconsole";
+        assert_eq!(headers[header::LOCATION], location);
+        let forgotten = headers.get_all(header::SET_COOKIE).iter();
+        let forgotten = forgotten.filter(|value| value.to_str().unwrap().contains("Max-Age=0"));
+        assert_eq!(forgotten.count(), 2);
     }
 }

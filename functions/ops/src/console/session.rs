@@ -37,7 +37,11 @@ impl Given {
                 "bad",
                 "That is not a good code. Each is good once, and only for a minute.",
             ),
-            "too-many" => ("bad", "Too many tries. Wait a minute, then try again."),
+            "too-many" => (
+                "bad",
+                "Too many tries. Wait a minute, or after wrong codes up to a quarter of an hour, \
+                 then try again.",
+            ),
             "no-factor" => (
                 "bad",
                 "This account has no second factor yet: set one up through the API first.",
@@ -58,8 +62,8 @@ impl Given {
             "signed-out" => ("good", "You are signed out."),
             "signed-out-here" => (
                 "warn",
-                "You are signed out in this browser. The session itself could not be ended: its \
-                 store is away. Sign in and out again later.",
+                "You are signed out in this browser. The session itself could not be ended: POST \
+                 /api/v1/auth/logout-all ends it, and every other one of yours.",
             ),
             _ => ("bad", "That did not work. Try again in a moment."),
         };
