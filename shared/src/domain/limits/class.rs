@@ -16,7 +16,7 @@ pub struct Allowance {
 pub enum Class {
     /// What a stranger can guess at or have mail sent with: signing in, registering, mailed tokens.
     SignIn,
-    /// Refreshing a session. The tokens cannot be guessed, and many people share an address.
+    /// Refreshing a session, and what the console asks of one. The tokens cannot be guessed, and many people share an address.
     Session,
     /// What charges cards or tries them.
     Checkout,
