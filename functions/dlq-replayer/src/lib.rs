@@ -15,7 +15,7 @@ use shared::store::{StoreError, database, dead_letters};
 use shared::telemetry;
 
 pub use keep::keep;
-pub use replay::replay;
+pub use replay::{ReplayError, replay};
 
 /// What this function has at hand.
 pub type AppState = shared::state::AppState<DlqReplayer>;
