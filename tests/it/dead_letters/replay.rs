@@ -46,6 +46,17 @@ async fn nothing_is_sent_before_its_time_and_it_is_sent_once() {
 }
 
 #[tokio::test]
+async fn run_says_how_many_somebody_must_decide_about() {
+    let desk = Desk::open().await;
+    for _ in 0..2 {
+        let body = event(Uuid::now_v7(), 1);
+        assert!(desk.dies(Death::of(&body, "defect")).await);
+    }
+    let done = dlq_replayer::run(desk.state.clone()).await.unwrap();
+    assert_eq!(done["parked"], 2);
+}
+
+#[tokio::test]
 async fn without_its_queues_a_run_fails_and_says_so_and_nothing_is_lost() {
     let desk = Desk::open().await;
     let body = event(Uuid::now_v7(), 1);
