@@ -46,7 +46,7 @@ grant select, insert, update on jobs, job_runs to sweeper, dlq_replayer;
 grant delete on job_runs to sweeper;
 grant select on jobs, job_runs to ops;
 
--- What is forgotten is found from its oldest end.
+-- What is forgotten is found from its oldest end. While an index is built its table takes no writes.
 create index mail_tokens_expiry on mail_tokens (expires_at);
 create index webhook_events_applied on webhook_events (applied_at) where applied_at is not null;
 grant delete on webhook_events to sweeper;
