@@ -107,7 +107,8 @@ pub async fn finish(
 pub struct Standing {
     /// Its name; of another release it may be one that this one does not know.
     pub name: String,
-    /// Until when a run has it to itself; in the past for one that ended without a word.
+    /// Until when a run has it to itself; in the past for one that ended without a word. Of `replays`
+    /// when its run began, because there each dead letter is held by itself.
     pub leased_until: Option<OffsetDateTime>,
     /// When the latest run began.
     pub last_started_at: Option<OffsetDateTime>,
