@@ -6,7 +6,7 @@ use aws_sdk_sqs::types::Message;
 use dlq_replayer::ReplayError;
 use shared::domain::dead_letters::{DeadLetterStatus, ErrorClass};
 use shared::events::{Failure, handle_batch};
-use shared::state::{AppState, Mailer};
+use shared::state::{AppState, DlqReplayer, Mailer};
 use shared::store::{database, dead_letters};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -64,7 +64,7 @@ async fn without_its_queues_a_run_fails_and_says_so_and_nothing_is_lost() {
     assert_eq!(desk.release().await, 1);
     let changed = Changed::new().on_the_database_of(&desk.state);
     let changed = changed.with("MAIL_QUEUE_URL", &desk.queue.url);
-    let gone = changed.at("SQS", NOWHERE).state().await;
+    let gone: AppState<DlqReplayer> = changed.at("SQS", NOWHERE).state().await;
     let error = dlq_replayer::replay(&gone).await.unwrap_err();
     assert!(
         matches!(error, ReplayError::QueuesAway { sent: 0 }),
