@@ -32,11 +32,21 @@ create table job_runs (
 create index job_runs_latest on job_runs (job, started_at desc, id desc);
 create index job_runs_age on job_runs (started_at);
 
+-- What became of a run. Without an outcome it is under way until its lease ends, that of a job that has
+-- no lease for itself for as long as it may take; or it ended without a word.
+create function job_run_outcome(run job_runs, job jobs, longest interval) returns text
+    language sql stable as $$
+    select case when run.outcome is not null then run.outcome
+        when run.id = job.run_id and greatest(job.leased_until, case when job.leased_until = run.started_at
+            then run.started_at + longest end) > now() then 'running'
+        else 'lost' end
+$$;
+
 grant select, insert, update on jobs, job_runs to sweeper, dlq_replayer;
 grant delete on job_runs to sweeper;
 grant select on jobs, job_runs to ops;
 
--- What is forgotten is found from its oldest end.
+-- What is forgotten is found from its oldest end. While an index is built its table takes no writes.
 create index mail_tokens_expiry on mail_tokens (expires_at);
 create index webhook_events_applied on webhook_events (applied_at) where applied_at is not null;
 grant delete on webhook_events to sweeper;

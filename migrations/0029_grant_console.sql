@@ -11,6 +11,7 @@ grant select (id, order_id, amount_minor, reason, state, provider_refund_id, cre
     on refunds to ops;
 grant select (type, aggregate_id, sequence, occurred_at, published_at, sent_again_at) on outbox to ops;
 
--- Few orders are in the states that somebody looks for at night.
+-- Few orders are in the states that somebody looks for at night, and any state can be looked for. While
+-- an index is built its table takes no writes.
 create index orders_by_status on orders (status, created_at desc, id desc);
 create index failed_events_of_aggregate on failed_events (aggregate_id) where aggregate_id is not null;

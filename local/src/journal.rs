@@ -25,14 +25,18 @@ pub struct Filter {
 }
 
 /// Marks events as not published and not handled, so that whoever publishes sends them again, in
-/// their order. How many.
+/// their order. How many. What somebody discarded stays as it is.
 ///
 /// # Errors
 /// The database does not do it.
 pub async fn replay(db: &mut PgConnection, filter: &Filter) -> Result<u64> {
     let marked = sqlx::query(
         "update outbox set published_at = null, consumed_at = null, sent_again_at = null
-         where occurred_at >= $1 and queue = any ($2) and (cardinality($3::text[]) = 0 or type = any ($3))",
+         where occurred_at >= $1 and queue = any ($2) and (cardinality($3::text[]) = 0 or type = any ($3))
+             and not exists (
+                 select from failed_events letter
+                 where letter.queue = outbox.queue and letter.event_id = outbox.event_id
+                     and letter.status = 'discarded' and letter.error_class <> 'event_id_reused')",
     )
     .bind(filter.since)
     .bind(&filter.queues)
@@ -42,14 +46,18 @@ pub async fn replay(db: &mut PgConnection, filter: &Filter) -> Result<u64> {
     Ok(marked.rows_affected())
 }
 
-/// How many of these events wait for their consumer.
+/// How many of these events wait for their consumer, and not for somebody to decide about them.
 ///
 /// # Errors
 /// The database does not answer.
 pub async fn waiting(db: &mut PgConnection, filter: &Filter) -> Result<i64> {
     let waiting = sqlx::query_scalar(
         "select count(*) from outbox where consumed_at is null
-             and occurred_at >= $1 and queue = any ($2) and (cardinality($3::text[]) = 0 or type = any ($3))",
+             and occurred_at >= $1 and queue = any ($2) and (cardinality($3::text[]) = 0 or type = any ($3))
+             and not exists (
+                 select from failed_events letter
+                 where letter.queue = outbox.queue and letter.event_id = outbox.event_id
+                     and letter.status in ('parked', 'discarded') and letter.error_class <> 'event_id_reused')",
     )
     .bind(filter.since)
     .bind(&filter.queues)

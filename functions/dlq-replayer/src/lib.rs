@@ -15,7 +15,7 @@ use shared::store::{StoreError, database, dead_letters};
 use shared::telemetry;
 
 pub use keep::keep;
-pub use replay::replay;
+pub use replay::{ReplayError, replay};
 
 /// What this function has at hand.
 pub type AppState = shared::state::AppState<DlqReplayer>;
@@ -54,15 +54,17 @@ async fn end_and_forget(state: &AppState) -> Result<usize, StoreError> {
     Ok(usize::try_from(changed).unwrap_or(usize::MAX))
 }
 
-/// Counts them for the alarm; of how many queues there are some. A queue without any says nothing,
+/// Counts them for the alarm; how many they are. A queue without any says nothing,
 /// and the alarm takes that for none.
 async fn count_parked(state: &AppState) -> Result<usize, StoreError> {
     let mut tx = state.database.begin().await?;
     let parked = database::statement(dead_letters::parked(&mut tx)).await?;
     database::commit(tx).await?;
+    let mut all = 0;
     for (queue, count) in &parked {
+        all += usize::try_from(*count).unwrap_or_default();
         // Counts are far below what a float holds exactly.
         telemetry::count(("queue", queue), &[("DeadLettersParked", *count as f64)]);
     }
-    Ok(parked.len())
+    Ok(all)
 }

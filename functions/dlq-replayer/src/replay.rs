@@ -24,12 +24,26 @@ const PER_LOOK: i64 = 50;
 /// Looks in a row that find nothing, after which a run ends.
 const IDLE_LOOKS_MAX: u32 = 3;
 
+/// Why not everything was sent that was due.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The queues were away, and what was not sent is left for the next run.
+    #[error("the queues are away; {sent} dead letters were sent, the others wait")]
+    QueuesAway {
+        /// How many were sent before.
+        sent: usize,
+    },
+}
+
 /// Sends what is due, one after the other, until nothing is or the time of the run is up; how
 /// many it sent.
 ///
 /// # Errors
-/// The database is away.
-pub async fn replay(state: &AppState) -> Result<usize, StoreError> {
+/// The database or the queues are away.
+pub async fn replay(state: &AppState) -> Result<usize, ReplayError> {
     let (mut sent, mut idle) = (0, 0);
     while has_time() && idle < IDLE_LOOKS_MAX {
         let due = look(state).await?;
@@ -51,7 +65,7 @@ pub async fn replay(state: &AppState) -> Result<usize, StoreError> {
             match send_again(state, id).await? {
                 Outcome::Sent => sent += 1,
                 Outcome::NotDue | Outcome::GivenUp(..) => {}
-                Outcome::QueueAway => return Ok(sent),
+                Outcome::QueueAway => return Err(ReplayError::QueuesAway { sent }),
             }
             tokio::time::sleep(pause_after(began.elapsed())).await;
         }

@@ -29,7 +29,8 @@ pub(crate) struct JobView {
     pub(crate) function: &'static str,
     /// Whether it had no success for too long.
     pub(crate) overdue: bool,
-    /// Until when a run has it to itself; in the past after one that ended without a word.
+    /// Until when a run has it to itself; in the past after one that ended without a word. Of
+    /// `replays` when its run began: there each dead letter is held by itself.
     #[serde(with = "time::serde::rfc3339::option")]
     leased_until: Option<OffsetDateTime>,
     /// When its latest run began.
@@ -118,7 +119,11 @@ pub(crate) async fn get_job(
     Ok(Json(JobRunsView { job, runs }))
 }
 
-async fn standings(state: &AppState) -> Result<Vec<Standing>, StoreError> {
+/// How every job stands.
+///
+/// # Errors
+/// The database is away.
+pub(crate) async fn standings(state: &AppState) -> Result<Vec<Standing>, StoreError> {
     let read = state
         .database
         .read_own(|pool| async move { jobs::all(&pool).await });

@@ -6,9 +6,10 @@ use shared::clock;
 use shared::events::is_overdue;
 use shared::resilience::Dependency;
 use shared::resilience::policies::SCHEDULES_TIMEOUT;
-use shared::store::jobs::{self, Standing};
+use shared::store::jobs::Standing;
 
 use crate::AppState;
+use crate::jobs;
 use crate::readiness::{Check, Condition};
 
 /// The check's name.
@@ -16,13 +17,8 @@ pub(crate) const SCHEDULES: &str = "schedules";
 
 /// How every job stands; nothing when no node of the database says so in time.
 pub(crate) async fn look(state: &AppState) -> Option<Vec<Standing>> {
-    let read = state
-        .database
-        .read_own(|pool| async move { jobs::all(&pool).await });
-    tokio::time::timeout(SCHEDULES_TIMEOUT, read)
-        .await
-        .ok()?
-        .ok()
+    let read = tokio::time::timeout(SCHEDULES_TIMEOUT, jobs::standings(state));
+    read.await.ok()?.ok()
 }
 
 /// What is shown of it.

@@ -1,14 +1,15 @@
 //! What could not be erased when an account was closed: where orders go that are
 //! still to be sent, and what the payment provider knows.
 
+use shared::events::Work;
 use shared::operations::OperationError;
 use shared::store::{PgConnection, StoreError, database, erasure};
 use uuid::Uuid;
 
 use crate::{AppState, PER_RUN, each};
 
-/// Looks at closed accounts; how many it looked at.
-pub(crate) async fn erase(state: &AppState) -> Result<usize, OperationError> {
+/// Looks at closed accounts; how many it is done with for now.
+pub(crate) async fn erase(state: &AppState) -> Result<Work, OperationError> {
     let mut tx = state.database.begin().await?;
     let due = database::statement(erasure::due(&mut tx, PER_RUN)).await?;
     database::commit(tx).await?;

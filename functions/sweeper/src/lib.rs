@@ -9,9 +9,10 @@ mod reports;
 use lambda_runtime::Error;
 use serde_json::Value;
 use shared::domain::jobs::Job;
-use shared::events::{self, Jobs};
+use shared::events::{self, Jobs, Work};
 use shared::operations::{
-    OperationError, finish_intent, project_catalogue, reconcile, refund_order, settle_payment,
+    OperationError, Tally, finish_intent, project_catalogue, reconcile, refund_order,
+    settle_payment,
 };
 use shared::resilience::policies::{INTENTS_RESERVE, SETTLE_RESERVE};
 use shared::state::Sweeper;
@@ -27,7 +28,7 @@ const PER_RUN: i64 = 100;
 /// Runs every job that no other run is at. One that fails does not keep the others from running.
 ///
 /// # Errors
-/// Some job failed, after all have run: the schedule's alarm is to see it.
+/// Some job failed or left something, after all have run: the schedule's alarm is to see it.
 pub async fn run(state: AppState) -> Result<Value, Error> {
     let mut jobs = Jobs::begin(&state);
     // First, because whoever ordered without the database has waited longest.
@@ -55,7 +56,7 @@ pub async fn run(state: AppState) -> Result<Value, Error> {
 }
 
 /// Makes refunds that no message has made.
-async fn make_refunds(state: &AppState) -> Result<usize, OperationError> {
+async fn make_refunds(state: &AppState) -> Result<Work, OperationError> {
     let mut tx = state.database.begin().await?;
     let due = refunds::unsettled(&mut tx, PER_RUN).await?;
     database::commit(tx).await?;
@@ -63,7 +64,7 @@ async fn make_refunds(state: &AppState) -> Result<usize, OperationError> {
 }
 
 /// Ends orders whose customer did not authenticate in time.
-async fn expire_reservations(state: &AppState) -> Result<usize, OperationError> {
+async fn expire_reservations(state: &AppState) -> Result<Work, OperationError> {
     let mut tx = state.database.begin().await?;
     let due = orders::expired_reservations(&mut tx, PER_RUN).await?;
     database::commit(tx).await?;
@@ -74,17 +75,19 @@ async fn expire_reservations(state: &AppState) -> Result<usize, OperationError> 
 }
 
 /// Goes through all, one after the other. One that fails does not keep the
-/// others waiting; the first failure is told at the end.
-async fn each<F>(ids: &[Uuid], work: impl Fn(Uuid) -> F) -> Result<usize, OperationError>
+/// others waiting.
+async fn each<F>(ids: &[Uuid], work: impl Fn(Uuid) -> F) -> Result<Work, OperationError>
 where
     F: Future<Output = Result<(), OperationError>>,
 {
-    let mut result = Ok(ids.len());
+    let mut tally = Tally::default();
     for id in ids {
         if let Err(error) = work(*id).await {
             tracing::warn!(id = %id, error = shared::telemetry::chain(&error), "left for the next run");
-            result = result.and(Err(error));
+            tally.left(error);
+        } else {
+            tally.done();
         }
     }
-    result
+    tally.end()
 }

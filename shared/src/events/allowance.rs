@@ -24,6 +24,15 @@ pub(super) fn invocation(invocation: lambda_runtime::Context) -> Context {
     }
 }
 
+/// The context of a scheduled run: that of its invocation, and no more time than a run has.
+pub(super) fn scheduled(run: lambda_runtime::Context) -> Context {
+    let context = invocation(run);
+    Context {
+        deadline: context.deadline.min(Deadline::after(BATCH_TIMEOUT)),
+        ..context
+    }
+}
+
 /// The time of one batch, of which each message gets a part.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Allowance {
@@ -89,6 +98,21 @@ mod tests {
         assert!(ten_seconds <= longest && ten_seconds >= longest - Duration::from_millis(2));
         assert_eq!(left(now), Duration::ZERO);
         assert_eq!(left(u64::MAX), WORKER_FUNCTION_TIMEOUT - ANSWER_MARGIN);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn scheduled_run_has_what_is_left_and_no_more_than_its_own() {
+        let now = u64::try_from(clock::now_ms()).unwrap();
+        for (deadline_ms, longest) in [
+            (now, Duration::ZERO),
+            (now + 10_000, Duration::from_secs(10) - ANSWER_MARGIN),
+            (u64::MAX, BATCH_TIMEOUT),
+        ] {
+            let mut of = lambda_runtime::Context::default();
+            of.deadline = deadline_ms;
+            let left = scheduled(of).deadline.remaining();
+            assert!(left <= longest && left + Duration::from_millis(2) >= longest);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,12 +9,11 @@ use serde_json::Value;
 use crate::context::{self, Context};
 use crate::domain::events::{Envelope, Event};
 use crate::domain::trace::TraceContext;
-use crate::resilience::policies::BATCH_TIMEOUT;
-use crate::resilience::{Deadline, SharedState};
+use crate::resilience::SharedState;
 use crate::state::{AppState, Base};
 use crate::telemetry;
 
-use super::allowance::{Allowance, invocation};
+use super::allowance::{Allowance, invocation, scheduled};
 use super::consumption::consumed;
 use super::dead_letters;
 use super::failure::{self, Failure, dispose};
@@ -198,10 +197,7 @@ where
     F: Future<Output = Result<Value, Error>>,
 {
     lambda_runtime::run(service_fn(|event: LambdaEvent<Value>| {
-        let context = Context {
-            request_id: event.context.request_id,
-            deadline: Deadline::after(BATCH_TIMEOUT),
-        };
+        let context = scheduled(event.context);
         let work = run(state.clone());
         async move { context::scope(context, work).await }
     }))

@@ -10,15 +10,14 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-use super::allowance::{Allowance, invocation};
+use super::allowance::{Allowance, invocation, scheduled};
 use super::batch::{Said, failed_item, id_of, log, log_failure};
 use super::failure::Failure;
 use crate::clock;
-use crate::context::{self, Context};
+use crate::context;
 use crate::domain::dead_letters::ErrorClass;
 use crate::providers::queues::attributes;
-use crate::resilience::policies::BATCH_TIMEOUT;
-use crate::resilience::{Deadline, SharedState};
+use crate::resilience::SharedState;
 use crate::state::{AppState, Base};
 use crate::store::{StoreError, database, dead_letters};
 
@@ -179,11 +178,7 @@ where
                 let response = context::scope(invocation(context), work).await;
                 return Ok::<_, Error>(serde_json::to_value(response)?);
             }
-            let context = Context {
-                request_id: event.context.request_id,
-                deadline: Deadline::after(BATCH_TIMEOUT),
-            };
-            context::scope(context, run(state.clone())).await
+            context::scope(scheduled(event.context), run(state.clone())).await
         }
     }))
     .await

@@ -31,6 +31,8 @@ pub enum Work {
     Done {
         /// How many things.
         count: usize,
+        /// How many could not be done and were left, each with a line of its own in the log.
+        left: usize,
         /// The same for the log, or more of it.
         details: Value,
     },
@@ -38,10 +40,21 @@ pub enum Work {
     NotDue,
 }
 
+impl Work {
+    /// The end of a list, of which so many were done and so many left.
+    pub fn of_list(count: usize, left: usize) -> Self {
+        let details = count.into();
+        Self::Done {
+            count,
+            left,
+            details,
+        }
+    }
+}
+
 impl From<usize> for Work {
     fn from(count: usize) -> Self {
-        let details = count.into();
-        Self::Done { count, details }
+        Self::of_list(count, 0)
     }
 }
 
@@ -69,7 +82,8 @@ impl<'a> Jobs<'a> {
     }
 
     /// Runs a job, unless another run has its lease, which is no failure. One that fails or
-    /// panics does not keep the next from running.
+    /// panics does not keep the next from running. One that had to leave something is done, and is
+    /// told beside those that failed.
     pub async fn run<T, E>(&mut self, job: Job, work: impl Future<Output = Result<T, E>>)
     where
         T: Into<Work>,
@@ -78,7 +92,13 @@ impl<'a> Jobs<'a> {
         let work = async { work.await.map(T::into).map_err(E::into) };
         // A job's future is large, and the caller's stack may be small.
         let said = match Box::pin(run_leased(self.base, job, work)).await {
-            Ok(Some(Work::Done { details, .. })) => details,
+            Ok(Some(Work::Done { details, left, .. })) => {
+                if left > 0 {
+                    tracing::error!(job = job.name(), left, "the job left what it could not do");
+                    self.failed.push(job.name());
+                }
+                details
+            }
             Ok(Some(Work::NotDue)) => Value::Null,
             Ok(None) => {
                 tracing::info!(job = job.name(), "left out: {LEASED}");
@@ -122,7 +142,7 @@ impl<'a> Jobs<'a> {
     /// What was done, each job by its name.
     ///
     /// # Errors
-    /// Some job failed: the schedule's alarm is to see it.
+    /// Some job failed or left something: the schedule's alarm is to see it.
     pub fn end(self) -> Result<Value, Error> {
         let done = Value::Object(self.done);
         tracing::info!(done = %done, "the schedule's jobs were run");

@@ -17,7 +17,7 @@ pub use dead_letters::{DeadLetter, keep_batch, serve_dead_letters};
 pub use failure::Failure;
 pub use jobs::{Jobs, Work, is_overdue};
 pub use nudge::{nudge, nudge_all, report};
-pub use outbox::{publish, send_again, sweep};
+pub use outbox::{SweepError, publish, send_again, sweep};
 pub use rotation::{Rotation, Step, serve_rotations};
 pub use together::{Sent, handle_together, serve_together};
 pub use warm_up::WarmUp;

@@ -23,6 +23,24 @@ const AGAIN_PER_SWEEP: i64 = 500;
 /// Aggregates in a row that no queue took anything of, after which a sweep gives up.
 const AWAY_MAX: usize = 3;
 
+/// Why a sweep did not publish everything.
+#[derive(Debug, thiserror::Error)]
+pub enum SweepError {
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Queues were away or refused events.
+    #[error(
+        "queues did not take the events of {left} aggregates; {published} events were published"
+    )]
+    Queues {
+        /// Events that were published all the same.
+        published: usize,
+        /// Aggregates with events that wait for their queues.
+        left: usize,
+    },
+}
+
 /// Publishes an aggregate's events right after the commit that wrote them. A
 /// failure is only logged, and a queue that does not answer costs the request
 /// no more than [`PUBLISH_TIMEOUT`]: the sweeper publishes what is left.
@@ -37,20 +55,22 @@ pub async fn publish(base: &Base, aggregate: Uuid) {
 /// published keeps no other waiting.
 ///
 /// # Errors
-/// The database is away, or could not do it for one of the aggregates.
-pub async fn sweep(base: &Base) -> Result<usize, StoreError> {
+/// The database is away, or could not do it for one of the aggregates; or queues did not take
+/// what there was.
+pub async fn sweep(base: &Base) -> Result<usize, SweepError> {
     let mut tx = base.database.begin().await?;
     let left = outbox::unpublished_aggregates(&mut tx, SETTLED_SECONDS, AGGREGATES_PER_SWEEP);
     let aggregates = database::statement(left).await?;
     database::commit(tx).await?;
-    let (mut count, mut away, mut result) = (0, 0, Ok(()));
-    for aggregate in aggregates {
+    let (mut count, mut left, mut away, mut result) = (0, 0, 0, Ok(()));
+    for (index, &aggregate) in aggregates.iter().enumerate() {
         match publish_aggregate(base, aggregate, context::deadline()).await {
             Ok(published) => {
                 count += published.count;
+                left += usize::from(published.is_left);
                 away = if published.queue_away { away + 1 } else { 0 };
             }
-            Err(error @ StoreError::Unavailable(_)) => return Err(error),
+            Err(error @ StoreError::Unavailable(_)) => return Err(error.into()),
             Err(error) => {
                 tracing::warn!(aggregate = %aggregate, error = %error, "its events wait");
                 result = Err(error);
@@ -58,10 +78,18 @@ pub async fn sweep(base: &Base) -> Result<usize, StoreError> {
         }
         if away == AWAY_MAX {
             tracing::warn!("the queues are away, the rest is left for the next sweep");
+            left += aggregates.len() - index - 1;
             break;
         }
     }
-    result.map(|()| count)
+    result?;
+    match left {
+        0 => Ok(count),
+        left => Err(SweepError::Queues {
+            published: count,
+            left,
+        }),
+    }
 }
 
 /// Has those events published again, each once, that were published long ago and never handled: a
@@ -91,6 +119,8 @@ pub async fn send_again(base: &Base) -> Result<usize, StoreError> {
 #[derive(Default)]
 struct Published {
     count: usize,
+    /// A queue did not take all of its events.
+    is_left: bool,
     /// A queue did not answer, rather than refuse an event.
     queue_away: bool,
 }
@@ -119,6 +149,7 @@ async fn publish_aggregate(
         let sending = base.queues.send(queue, &envelope);
         if let Err(error) = context::scope(context, sending).await {
             tracing::warn!(queue = queue.name(), error = %error, "the event waits in the outbox");
+            published.is_left = true;
             published.queue_away |= error.class() == Class::Transient;
             stopped.push(queue);
             continue;

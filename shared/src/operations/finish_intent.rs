@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::OperationError;
 use super::place_order::{Request, Terms, place_order};
 use super::record_payment::Hears;
 use super::settle_payment::{begin_payment, charge, record, settle_payment};
+use super::{OperationError, Tally};
 use crate::context;
 use crate::domain::events::Event;
 use crate::domain::intent::{IntentState, OrderIntent, Rejection};
 use crate::domain::order::{OrderError, OrderStatus};
 use crate::dynamo::DynamoError;
-use crate::events;
+use crate::events::{self, Work};
 use crate::state::Selling;
 use crate::store::idempotency::{self, Scope};
 use crate::store::orders::NewOrder;
@@ -45,13 +45,12 @@ pub async fn finish_intent(
 /// Finishes accepted orders, the oldest first, while more than `reserve` is left
 /// of the deadline; how many. Once one succeeded there is a writer, and the workers
 /// are told of the others. Without a writer it stops: nothing is lost. One that fails
-/// otherwise keeps no other waiting; the first failure is told at the end.
+/// otherwise keeps no other waiting.
 ///
 /// # Errors
 /// The database's, DynamoDB's.
-pub async fn finish_intents(state: &Selling, reserve: Duration) -> Result<usize, OperationError> {
-    let mut result = Ok(());
-    let mut finished = 0;
+pub async fn finish_intents(state: &Selling, reserve: Duration) -> Result<Work, OperationError> {
+    let mut tally = Tally::default();
     let waiting = state.intents.oldest(PER_LISTING).await?;
     for (index, intent) in waiting.iter().enumerate() {
         if context::deadline().remaining() <= reserve {
@@ -59,8 +58,7 @@ pub async fn finish_intents(state: &Selling, reserve: Duration) -> Result<usize,
         }
         match finish(state, intent).await {
             Ok(()) => {
-                finished += 1;
-                if finished == 1 {
+                if tally.done() == 1 {
                     let others = waiting[index + 1..].iter();
                     let others: Vec<_> = others
                         .map(|other| (other.order_id, other.event()))
@@ -72,11 +70,11 @@ pub async fn finish_intents(state: &Selling, reserve: Duration) -> Result<usize,
             Err(error) => {
                 let (id, chain) = (intent.order_id, telemetry::chain(&error));
                 tracing::error!(order.id = %id, error = chain, "an accepted order is not finished");
-                result = result.and(Err(error));
+                tally.left(error);
             }
         }
     }
-    result.map(|()| finished)
+    tally.end()
 }
 
 /// Whether an operation failed because there is no database to write to.

@@ -11,12 +11,16 @@ pub mod reconcile;
 pub mod record_payment;
 pub mod refund_order;
 pub mod settle_payment;
+mod tally;
 
 use crate::domain::money::MoneyError;
 use crate::domain::order::OrderError;
 use crate::dynamo::DynamoError;
 use crate::providers::payments::PaymentError;
+use crate::resilience::{Class, Classify};
 use crate::store::StoreError;
+
+pub use tally::Tally;
 
 /// Why an operation did not come to its end.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +37,18 @@ pub enum OperationError {
     /// The payment provider failed.
     #[error(transparent)]
     Payment(#[from] PaymentError),
+}
+
+impl OperationError {
+    /// Whether a dependency was away, so that nothing is known to be wrong with what was asked.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Order(_) => false,
+            Self::Store(error) => matches!(error, StoreError::Unavailable(_)),
+            Self::Dynamo(error) => matches!(error, DynamoError::Unavailable(_)),
+            Self::Payment(error) => error.class() == Class::Transient,
+        }
+    }
 }
 
 impl From<sqlx::Error> for OperationError {

@@ -4,12 +4,12 @@ use sqlx::PgConnection;
 use time::Duration;
 use uuid::Uuid;
 
-use super::OperationError;
 use super::record_payment::{Finding, Hears, end, record_payment};
+use super::{OperationError, Tally};
 use crate::domain::events::Event;
 use crate::domain::money::{Currency, Money};
 use crate::domain::order::{OrderStatus, PaymentMethodKind};
-use crate::events;
+use crate::events::{self, Work};
 use crate::providers::payments::{Charge, Outcome, PaymentError, WebhookEvent};
 use crate::state::Selling;
 use crate::store::orders::Locked;
@@ -70,16 +70,15 @@ pub async fn settle_payment(state: &Selling, order_id: Uuid) -> Result<bool, Ope
 
 /// Goes on with every order whose payment has no outcome and that nobody is at, the oldest first,
 /// while more than `reserve` is left of the deadline; how many. Once the provider told an outcome,
-/// the workers are told of the others. One that fails keeps no other waiting; the first failure is
-/// told at the end.
+/// the workers are told of the others. One that fails keeps no other waiting.
 ///
 /// # Errors
 /// The database's.
 pub async fn settle_payments(
     state: &Selling,
     reserve: std::time::Duration,
-) -> Result<usize, OperationError> {
-    let (mut settled, mut result) = (0, Ok(()));
+) -> Result<Work, OperationError> {
+    let mut tally = Tally::default();
     loop {
         let mut tx = state.database.begin().await?;
         let due = database::statement(payments::unsettled_orders(&mut tx, PER_PAGE)).await?;
@@ -88,11 +87,11 @@ pub async fn settle_payments(
         let mut are_workers_told = false;
         for (index, &order_id) in due.iter().enumerate() {
             if context::deadline().remaining() <= reserve {
-                return result.map(|()| settled);
+                return tally.end();
             }
             match settle_payment(state, order_id).await {
                 Ok(has_outcome) => {
-                    settled += 1;
+                    tally.done();
                     if has_outcome && !are_workers_told {
                         tell_workers(state, &due[index + 1..]).await;
                         are_workers_told = true;
@@ -101,12 +100,12 @@ pub async fn settle_payments(
                 Err(error) => {
                     let chain = telemetry::chain(&error);
                     tracing::warn!(order.id = %order_id, error = chain, "left for the next run");
-                    result = result.and(Err(error));
+                    tally.left(error);
                 }
             }
         }
         if is_last {
-            return result.map(|()| settled);
+            return tally.end();
         }
     }
 }

@@ -16,8 +16,8 @@ pub struct Backlog {
     pub oldest_at: OffsetDateTime,
 }
 
-/// The backlog of every queue that has one. Events of dead letters that somebody or something will
-/// still decide about are left out: they are counted there, and one would make every other look old.
+/// The backlog of every queue that has one. Events of dead letters are left out unless these were
+/// processed after all: they are counted there, and one would make every other look old.
 ///
 /// # Errors
 /// The database's.
@@ -29,7 +29,7 @@ pub async fn by_queue(executor: impl PgExecutor<'_>) -> Result<Vec<Backlog>, sql
          where consumed_at is null and not exists (
              select from failed_events
              where failed_events.queue = outbox.queue and failed_events.event_id = outbox.event_id
-                 and failed_events.status in ('waiting', 'replaying', 'parked'))
+                 and failed_events.status in ('waiting', 'replaying', 'parked', 'discarded'))
          group by queue order by queue",
     )
     .fetch_all(executor)

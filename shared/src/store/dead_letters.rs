@@ -207,16 +207,20 @@ pub async fn succeed(tx: &mut PgConnection, id: Uuid) -> Result<(), sqlx::Error>
 /// # Errors
 /// The database's.
 pub async fn close_handled(tx: &mut PgConnection, limit: i64) -> Result<u64, sqlx::Error> {
+    // With `offset 0` each letter's event is looked up; a join would read the whole journal.
     let closed = sqlx::query(
         "update failed_events set status = 'replayed', next_attempt_at = null, resolved_at = now(),
              reason = 'handled when it was sent again'
          where id in (
              select letter.id from failed_events letter
-             join outbox on outbox.event_id = letter.event_id and outbox.queue = letter.queue
-                 and outbox.type = letter.type and outbox.aggregate_id = letter.aggregate_id
-                 and outbox.sequence = letter.sequence
              where letter.status in ('waiting', 'parked') and letter.error_class <> 'event_id_reused'
-                 and outbox.consumed_at > letter.last_failed_at
+                 and exists (
+                     select from outbox
+                     where outbox.event_id = letter.event_id and outbox.queue = letter.queue
+                         and outbox.type = letter.type and outbox.aggregate_id = letter.aggregate_id
+                         and outbox.sequence = letter.sequence
+                         and outbox.consumed_at > letter.last_failed_at
+                     offset 0)
              order by letter.first_failed_at limit $1 for update of letter skip locked)",
     )
     .bind(limit)

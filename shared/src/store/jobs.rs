@@ -107,7 +107,8 @@ pub async fn finish(
 pub struct Standing {
     /// Its name; of another release it may be one that this one does not know.
     pub name: String,
-    /// Until when a run has it to itself; in the past for one that ended without a word.
+    /// Until when a run has it to itself; in the past for one that ended without a word. Of `replays`
+    /// when its run began, because there each dead letter is held by itself.
     pub leased_until: Option<OffsetDateTime>,
     /// When the latest run began.
     pub last_started_at: Option<OffsetDateTime>,
@@ -126,10 +127,7 @@ pub async fn all(pool: &PgPool) -> Result<Vec<Standing>, sqlx::Error> {
     sqlx::query_as(
         "select j.name, j.leased_until, j.last_started_at, j.last_succeeded_at, latest.outcome as last_outcome
          from jobs j left join lateral (
-             select case when r.outcome is not null then r.outcome
-                 when r.id = j.run_id and greatest(j.leased_until, case when j.leased_until = r.started_at
-                     then r.started_at + make_interval(secs => $1) end) > now() then 'running'
-                 else 'lost' end as outcome
+             select job_run_outcome(r, j, make_interval(secs => $1)) as outcome
              from job_runs r where r.job = j.name order by r.started_at desc, r.id desc limit 1
          ) latest on true
          order by j.name",
@@ -166,10 +164,7 @@ pub struct Run {
 pub async fn runs(pool: &PgPool, job: Job, limit: i64) -> Result<Vec<Run>, sqlx::Error> {
     sqlx::query_as(
         "select r.id, r.started_at, r.finished_at, r.count, r.error,
-             case when r.outcome is not null then r.outcome
-                 when r.id = j.run_id and greatest(j.leased_until, case when j.leased_until = r.started_at
-                     then r.started_at + make_interval(secs => $3) end) > now() then 'running'
-                 else 'lost' end as outcome
+             job_run_outcome(r, j, make_interval(secs => $3)) as outcome
          from job_runs r join jobs j on j.name = r.job
          where r.job = $1 order by r.started_at desc, r.id desc limit $2",
     )

@@ -28,9 +28,10 @@ async fn event(database: &TestDatabase, queue: &str, (minutes, came): (i64, &str
 async fn dead_letter(database: &TestDatabase, (queue, event_id): (&str, Uuid), status: &str) {
     sqlx::query(
         "insert into failed_events (id, queue, event_id, body, payload_excerpt, error_class, error, attempts,
-             first_failed_at, last_failed_at, last_message_id, status, next_attempt_at, resolved_at)
+             first_failed_at, last_failed_at, last_message_id, status, next_attempt_at, resolved_at, resolved_by, reason)
          values ($1, $2, $3, '', '', 'defect', 'a defect', 5, now(), now(), 'm', $4,
-             case when $4 = 'waiting' then now() end, case when $4 = 'replayed' then now() end)",
+             case when $4 = 'waiting' then now() end, case when $4 in ('replayed', 'discarded') then now() end,
+             case when $4 = 'discarded' then $1 end, case when $4 = 'discarded' then 'about no order' end)",
     )
     .bind(Uuid::now_v7())
     .bind(queue)
@@ -53,7 +54,7 @@ async fn backlog_counts_what_is_not_handled_and_no_dead_letter() {
     ] {
         event(&database, queue, came).await;
     }
-    for status in ["parked", "waiting"] {
+    for status in ["parked", "waiting", "discarded"] {
         let dead = event(&database, "orders", (600, "published")).await;
         dead_letter(&database, ("orders", dead), status).await;
     }

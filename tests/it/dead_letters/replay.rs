@@ -3,13 +3,14 @@
 
 use super::{Death, Desk, event};
 use aws_sdk_sqs::types::Message;
+use dlq_replayer::ReplayError;
 use shared::domain::dead_letters::{DeadLetterStatus, ErrorClass};
 use shared::events::{Failure, handle_batch};
-use shared::state::{AppState, Mailer};
+use shared::state::{AppState, DlqReplayer, Mailer};
 use shared::store::{database, dead_letters};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tests::state::Changed;
+use tests::state::{Changed, NOWHERE};
 use uuid::Uuid;
 
 async fn consumer(desk: &Desk) -> AppState<Mailer> {
@@ -42,6 +43,36 @@ async fn nothing_is_sent_before_its_time_and_it_is_sent_once() {
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0].body.as_deref(), Some(body.as_str()));
     assert_eq!(replay_of(&messages[0]), letter.id);
+}
+
+#[tokio::test]
+async fn run_says_how_many_somebody_must_decide_about() {
+    let desk = Desk::open().await;
+    for _ in 0..2 {
+        let body = event(Uuid::now_v7(), 1);
+        assert!(desk.dies(Death::of(&body, "defect")).await);
+    }
+    let done = dlq_replayer::run(desk.state.clone()).await.unwrap();
+    assert_eq!(done["parked"], 2);
+}
+
+#[tokio::test]
+async fn without_its_queues_a_run_fails_and_says_so_and_nothing_is_lost() {
+    let desk = Desk::open().await;
+    let body = event(Uuid::now_v7(), 1);
+    assert!(desk.dies(Death::of(&body, "defect")).await);
+    assert_eq!(desk.release().await, 1);
+    let changed = Changed::new().on_the_database_of(&desk.state);
+    let changed = changed.with("MAIL_QUEUE_URL", &desk.queue.url);
+    let gone: AppState<DlqReplayer> = changed.at("SQS", NOWHERE).state().await;
+    let error = dlq_replayer::replay(&gone).await.unwrap_err();
+    assert!(
+        matches!(error, ReplayError::QueuesAway { sent: 0 }),
+        "{error}"
+    );
+    assert_eq!(desk.one().await.status, DeadLetterStatus::Waiting);
+    let error = dlq_replayer::run(gone).await.unwrap_err();
+    assert_eq!(error.to_string(), "failed: replays");
 }
 
 #[tokio::test]

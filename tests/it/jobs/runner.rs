@@ -5,7 +5,7 @@ use std::cell::Cell;
 use lambda_runtime::Error;
 use serde_json::{Value, json};
 use shared::domain::jobs::{Job, Outcome};
-use shared::events::Jobs;
+use shared::events::{Jobs, Work};
 use shared::state::{AppState, DlqReplayer, Sweeper};
 use shared::store::jobs;
 use tests::TestDatabase;
@@ -62,6 +62,25 @@ async fn job_that_fails_or_panics_keeps_no_other_from_running() {
     assert_eq!(
         told(&database, Job::Reconciliation).await,
         [(Outcome::NotDue, None)]
+    );
+}
+
+#[tokio::test]
+async fn job_that_left_what_it_could_not_do_is_done_and_the_visit_fails() {
+    let database = TestDatabase::create().await;
+    let state: AppState<DlqReplayer> = tests::state_on(&database).await;
+    let mut visit = Jobs::begin(&state);
+    let all_but_one = async { Ok::<_, Error>(Work::of_list(2, 1)) };
+    visit.run(Job::Refunds, all_but_one).await;
+    visit.run(Job::Outbox, works()).await;
+    let failed = visit.end().unwrap_err().to_string();
+    assert_eq!(failed, "failed: refunds");
+    let runs = jobs::runs(database.pool(), Job::Refunds, 100)
+        .await
+        .unwrap();
+    assert_eq!(
+        (runs.len(), runs[0].outcome, runs[0].count),
+        (1, Outcome::Done, Some(2))
     );
 }
 

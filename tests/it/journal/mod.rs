@@ -14,6 +14,7 @@ use sqlx::PgPool;
 use tests::shop::eventually;
 use tests::state::Changed;
 use tests::{TestDatabase, TestQueue};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Events about one order, published to a queue that nobody listens to.
@@ -128,6 +129,31 @@ impl Journal {
         missing
     }
 
+    async fn discard(&self, letter: Uuid) {
+        let changed = Changed::new().on_the_database_of(&self.state);
+        let ops: AppState<Ops> = changed.state().await;
+        let mut tx = ops.database.begin().await.unwrap();
+        let decision = (Uuid::now_v7(), "about no order");
+        dead_letters::discard(&mut tx, letter, decision)
+            .await
+            .unwrap();
+        outbox::give_up(&mut tx, letter).await.unwrap();
+        database::commit(tx).await.unwrap();
+    }
+
+    /// Has all events handled once more; how many, and how many are waited for then.
+    async fn replay(&self) -> (u64, i64) {
+        let all = local::journal::Filter {
+            since: OffsetDateTime::UNIX_EPOCH,
+            types: Vec::new(),
+            queues: vec!["orders".to_owned()],
+        };
+        let mut owner = self.pool().acquire().await.unwrap();
+        let replayed = local::journal::replay(&mut owner, &all).await.unwrap();
+        let waiting = local::journal::waiting(&mut owner, &all).await.unwrap();
+        (replayed, waiting)
+    }
+
     async fn as_if_hours_ago(&self) {
         sqlx::query("update outbox set published_at = published_at - interval '3 hours'")
             .execute(self.pool())
@@ -239,20 +265,39 @@ async fn discarded_dead_letter_is_not_sent_again() {
     journal.add().await;
     journal.publish().await;
     let letter = journal.dies().await;
-    let changed = Changed::new().on_the_database_of(&journal.state);
-    let ops: AppState<Ops> = changed.state().await;
-    let mut tx = ops.database.begin().await.unwrap();
-    let decision = (Uuid::now_v7(), "about no order");
-    dead_letters::discard(&mut tx, letter.id, decision)
-        .await
-        .unwrap();
-    outbox::give_up(&mut tx, letter.id).await.unwrap();
-    database::commit(tx).await.unwrap();
+    journal.discard(letter.id).await;
     journal.as_if_hours_ago().await;
     assert_eq!(send_again(&journal.state).await.unwrap(), 0);
     // Nor is it missed by those that come after it.
     journal.add().await;
     assert!(journal.handle(2).await.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_discarded_stays_so_when_events_are_replayed() {
+    let journal = Journal::with(0).await;
+    journal.add().await;
+    journal.publish().await;
+    let letter = journal.dies().await;
+    journal.discard(letter.id).await;
+    assert_eq!(journal.replay().await, (0, 0));
+    journal.add().await;
+    journal.publish().await;
+    assert_eq!(journal.arrived().await, 1);
+    journal.handle(2).await;
+    assert_eq!(journal.replay().await, (1, 1));
+    journal.publish().await;
+    assert_eq!(journal.arrived().await, 1);
+}
+
+#[tokio::test]
+async fn replay_is_not_waited_for_where_somebody_must_decide() {
+    let journal = Journal::with(0).await;
+    journal.add().await;
+    journal.publish().await;
+    let parked = journal.dies().await;
+    assert_eq!(parked.status, DeadLetterStatus::Parked);
+    assert_eq!(journal.replay().await, (1, 0));
 }
 
 #[tokio::test]

@@ -36,8 +36,9 @@ pub const WORKER_FUNCTION_TIMEOUT: Duration = Duration::from_millis(60_000);
 /// The deadline of one batch of messages or one scheduled run.
 pub const BATCH_TIMEOUT: Duration = Duration::from_millis(50_000);
 
-/// The longest that one message of a batch may take. Longer than an order or a mail takes when
-/// everything goes as badly as it can; so short that after one that hangs others are begun.
+/// The longest that one message of a batch may take. Longer than an order or a mail takes when each
+/// call takes as long as it may, as long as the database does not fail over in the middle; so short
+/// that after one that hangs others are begun. Whoever is cut off then is held by leases and keys.
 pub const RECORD_TIMEOUT: Duration = Duration::from_millis(22_000);
 
 /// What a batch leaves at its end for saying what becomes of its messages: the last one is set
@@ -49,7 +50,8 @@ pub const DISPOSE_RESERVE: Duration = Duration::from_millis(5_000);
 pub const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 
 /// The longest that finishing one accepted order takes: with less time left, the
-/// next one is not to be begun. Connect, place, charge, record.
+/// next one is not to be begun. Connect, place, charge, record. Only the first
+/// transaction is to connect; after a failover the others would have to as well.
 const ORDER_TIMEOUT: Duration = Duration::from_millis(
     (worst_case_ms(Intent::DatabaseConnect)
         + 2 * worst_case_ms(Intent::DatabaseWrite)
@@ -84,7 +86,7 @@ const _: () = {
         ORDER_TIMEOUT.as_millis() + noted <= RECORD_TIMEOUT.as_millis(),
         "an order may take longer than a message"
     );
-    // A mail: connect, begin, both providers, end.
+    // A mail: connect, begin, both providers, end. Connected once, as above.
     let mail = worst_case_ms(Intent::DatabaseConnect)
         + 2 * worst_case_ms(Intent::DatabaseWrite)
         + worst_case_ms(Intent::MailSend)
