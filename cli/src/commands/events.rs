@@ -182,6 +182,7 @@ async fn replay(
     let all = journal::replay(db, filter).await?;
     let sweeper = format!("holdfast-{STAGE}-sweeper");
     let (mut fewest, mut since) = (i64::MAX, Instant::now());
+    let mut failure = String::new();
     loop {
         let waiting = journal::waiting(db, filter).await?;
         if waiting == 0 {
@@ -193,11 +194,14 @@ async fn replay(
         if since.elapsed() > PATIENCE {
             bail!(
                 "{waiting} of {all} events are not handled. They are not lost: the sweeper goes on \
-                 with what is not published. Look at: cargo holdfast logs"
+                 with what is not published.{failure} Look at: cargo holdfast logs"
             );
         }
         step.say(format!("{waiting} of {all} events to handle"));
-        emulator::invoke(stack, &sweeper).await?;
+        // Some other job of the sweeper's may have failed; the next visit may not.
+        if let Err(error) = emulator::invoke(stack, &sweeper).await {
+            failure = format!(" The sweeper failed last: {error:#}.");
+        }
         tokio::time::sleep(PAUSE).await;
     }
 }

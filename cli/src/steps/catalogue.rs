@@ -14,22 +14,31 @@ const PAUSE: Duration = Duration::from_millis(300);
 /// once.
 ///
 /// # Errors
-/// It is not complete after ten minutes, or the sweeper fails.
+/// It is not complete after ten minutes.
 pub(crate) async fn complete(stack: &Stack, step: &Step) -> Result<String> {
     let begin = Instant::now();
     let projector = format!("holdfast-{STAGE}-projector");
     let variables = emulator::variables(stack, &projector).await?;
     let queue_url = &variables["CATALOGUE_QUEUE_URL"];
+    let mut failure = String::new();
     while begin.elapsed() < PATIENCE {
         let queued = emulator::queued(stack, queue_url).await?;
         if queued > 0 {
             step.say(format!("{queued} changes on their way"));
-        } else if let Some(compared) = compare(stack).await? {
-            return Ok(compared);
+        } else {
+            match compare(stack).await {
+                Ok(Some(compared)) => return Ok(compared),
+                Ok(None) => {}
+                // Some other job of the sweeper's may have failed; the next visit may not.
+                Err(error) => failure = format!(" The sweeper failed last: {error:#}."),
+            }
         }
         tokio::time::sleep(PAUSE).await;
     }
-    bail!("The catalogue in S3 is not complete. Look at: cargo holdfast logs projector")
+    bail!(
+        "The catalogue in S3 is not complete.{failure} Look at: cargo holdfast logs projector, \
+         cargo holdfast logs sweeper"
+    )
 }
 
 /// What the sweeper did, if the catalogue is complete.
