@@ -156,7 +156,7 @@ mod tests {
         let expected = [
             REPLAY_PACE,
             REPLAY_PACE,
-            Duration::from_millis(360),
+            Duration::from_millis(160),
             REPLAY_PACE_MAX,
         ];
         assert_eq!(pauses, expected);

@@ -2,7 +2,7 @@
 //! is mended, and all are replayed in bulk while the replayer is killed.
 
 use super::shown::{act, after, checked, figures};
-use super::{BEFORE, Options, SETTLE, Told, prepare};
+use super::{Options, SETTLE, Told, prepare};
 use crate::commands::dlq::Desk;
 use crate::emulator;
 use crate::progress::{Progress, Step};
@@ -137,13 +137,14 @@ struct Play<'a> {
 
 impl Play<'_> {
     async fn all(&self, db: &mut PgConnection, count: u16) -> Result<Played> {
-        let quiet = self.quiet(count).await?;
         let began = Instant::now();
         break_mailer(db).await?;
         let letters = self.write(db, count).await?;
         self.dying(db, &letters).await?;
         let died_within = began.elapsed();
         mend_mailer(db).await?;
+        // Right before it: what grows with the minutes is no part of what a replay costs.
+        let quiet = self.quiet(count).await?;
         let (from, kills) = self.replay(db, &letters).await?;
         Ok(Played {
             quiet,
@@ -154,9 +155,8 @@ impl Play<'_> {
         })
     }
 
-    /// As long as the replay will last, after the first moments, in which everything is cold.
+    /// As long as the replay will last.
     async fn quiet(&self, count: u16) -> Result<Stretch> {
-        tokio::time::sleep(BEFORE).await;
         let from = self.traffic.elapsed();
         let lasts = PACE * u32::from(count) + BESIDE;
         self.progress

@@ -152,10 +152,10 @@ pub const REPLAY_PACE: Duration = Duration::from_millis(100);
 
 /// The replayer is at work for one part in so many of its time: what takes it longer than usual
 /// takes others longer as well.
-pub const REPLAY_SHARE: u32 = 10;
+pub const REPLAY_SHARE: u32 = 5;
 
 /// Between two replays at most, however long the one before took.
-pub const REPLAY_PACE_MAX: Duration = Duration::from_secs(1);
+pub const REPLAY_PACE_MAX: Duration = Duration::from_millis(500);
 
 /// After nothing was due, the replayer looks again so much later for what had to wait for an
 /// earlier event of its aggregate.
