@@ -48,7 +48,7 @@ const ROUTES: [Route; 2] = [
 ];
 
 /// A complete configuration for `ops`, which reaches nothing of it.
-const UNREACHED: [(&str, &str); 14] = [
+const UNREACHED: [(&str, &str); 17] = [
     ("STAGE", STAGE),
     ("DB_HOSTS", "127.0.0.1:1"),
     ("DB_SSLMODE", "disable"),
@@ -60,6 +60,9 @@ const UNREACHED: [(&str, &str); 14] = [
     ("LIMITS_TABLE", "limits"),
     ("LIMIT_PER_ADDRESS", "1000000"),
     ("ORDERS_QUEUE_URL", "http://127.0.0.1:1/orders"),
+    ("MAIL_QUEUE_URL", "http://127.0.0.1:1/mail"),
+    ("CATALOGUE_QUEUE_URL", "http://127.0.0.1:1/catalogue"),
+    ("ANALYTICS_QUEUE_URL", "http://127.0.0.1:1/analytics"),
     ("MEDIA_BUCKET", "media"),
     ("MAIL_FROM", "Holdfast <shop@shop.example>"),
     ("MAIL_IDENTITY", "shop.example"),
