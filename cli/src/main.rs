@@ -8,6 +8,7 @@
     reason = "A command ends with its process, and reads the environment of the person who calls it."
 )]
 
+mod cells;
 mod commands;
 mod emulator;
 mod progress;

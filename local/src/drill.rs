@@ -9,8 +9,8 @@ pub mod letters;
 mod scene;
 mod traffic;
 
-pub use answers::{Act, Answer, Outcome, Summary};
+pub use answers::{Act, Answer, Outcome, Stretch, Summary, within};
 pub use checker::{Report, check, settle};
-pub use compared::{Compared, Stretch};
+pub use compared::Compared;
 pub use scene::{Buyer, Scene, SignIn, Stocked};
 pub use traffic::Traffic;

@@ -5,14 +5,14 @@ mod table;
 
 use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
-use local::{Port, Stack};
+use local::Stack;
 use reqwest::Url;
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::seed::Api;
-use crate::steps::accounts::{self, Account};
+use crate::steps::accounts::Account;
 
 /// The most that the API gives at once.
 const PAGE: usize = 100;
@@ -229,15 +229,8 @@ impl Desk {
     /// # Errors
     /// The stack does not run.
     pub(super) async fn open(stack: &Stack) -> Result<Self> {
-        let accounts = accounts::read(stack)?
-            .context("This stack has no accounts yet. Start it: cargo holdfast up")?;
-        let api = Api::new(&stack.url(Port::Front))?
-            .sign_in(&accounts.admin)
-            .await?;
-        Ok(Self {
-            api,
-            admin: accounts.admin,
-        })
+        let (api, admin) = Api::of_admin(stack).await?;
+        Ok(Self { api, admin })
     }
 
     /// The same after showing the second factor.

@@ -8,11 +8,12 @@ use crate::progress::Progress;
 use crate::steps::accounts;
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use local::drill::{Act, Answer, Scene, SignIn, Summary, Traffic, check, settle};
+use local::drill::{Act, Answer, Scene, SignIn, Summary, Traffic, check, settle, within};
 use local::faults::Dependency;
 use local::{Port, Stack, postgres};
 use serde_json::Value;
 use shown::Shown;
+use sqlx::postgres::PgConnection;
 use std::time::Duration;
 use trouble::Trouble;
 
@@ -97,17 +98,7 @@ fn chosen(options: &Options) -> Vec<String> {
 
 async fn drill(stack: &Stack, options: &Options, what: &str, progress: &Progress) -> Result<Shown> {
     let trouble = Trouble::of(stack, what, options.kind.as_deref(), options.times)?;
-    let scene = progress
-        .step("customers", async |_| {
-            let scene = prepare(stack, options).await?;
-            let words = format!(
-                "{} people, {} products",
-                scene.buyers.len(),
-                scene.goods.len()
-            );
-            Ok((scene, words))
-        })
-        .await?;
+    let scene = prepare(stack, options, progress).await?;
     let traffic = Traffic::start(&scene);
     tokio::time::sleep(BEFORE).await;
     let from = traffic.elapsed();
@@ -125,36 +116,50 @@ async fn drill(stack: &Stack, options: &Options, what: &str, progress: &Progress
     trouble.tidy_up(stack).await?;
     let writer = postgres::writer(stack).await?;
     let mut db = postgres::connect(stack, writer, postgres::DATABASE).await?;
-    let settled = progress
-        .step("settling", async |_| {
-            let settled = settle(&mut db, SETTLE).await?;
-            let words = settled.map_or("something is left under way".to_owned(), |_| String::new());
-            Ok((settled, words))
-        })
-        .await?;
+    let settled = settled(&mut db, progress).await?;
     let report = check(&mut db, &stack.url(Port::Payments), &outcomes, &scene.goods).await?;
     Ok(Shown {
         what: what.to_owned(),
         kind: trouble.kind().to_owned(),
         words: played.words,
         wrote_again: played.promoted_at.and_then(|at| wrote_again(&answers, at)),
-        during: Act::ALL
-            .map(|act| Summary::of(&answers, act, from, until))
-            .into(),
+        during: Summary::of_all(&within(&answers, &[(from, until)])),
         recovered: recovered(&answers, until),
         settled,
         report,
     })
 }
 
-async fn prepare(stack: &Stack, options: &Options) -> Result<Scene> {
+async fn prepare(stack: &Stack, options: &Options, progress: &Progress) -> Result<Scene> {
     let accounts = accounts::read(stack)?;
     let accounts = accounts.context("There are no sample people. Remedy: cargo holdfast up")?;
     let seller = SignIn {
         email: accounts.seller.email,
         password: accounts.seller.password,
     };
-    Scene::prepare(&stack.url(Port::Front), &seller, options.customers.into()).await
+    progress
+        .step("customers", async |_| {
+            let url = stack.url(Port::Front);
+            let scene = Scene::prepare(&url, &seller, options.customers.into()).await?;
+            let words = format!(
+                "{} people, {} products",
+                scene.buyers.len(),
+                scene.goods.len()
+            );
+            Ok((scene, words))
+        })
+        .await
+}
+
+/// Waits until nothing is under way; after how long, if it ever came to that.
+async fn settled(db: &mut PgConnection, progress: &Progress) -> Result<Option<Duration>> {
+    progress
+        .step("settling", async |_| {
+            let settled = settle(db, SETTLE).await?;
+            let words = settled.map_or("something is left under way".to_owned(), |_| String::new());
+            Ok((settled, words))
+        })
+        .await
 }
 
 /// Until the last answer of those that were asked for after the fault and not served.

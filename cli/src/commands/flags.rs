@@ -1,13 +1,12 @@
 //! `flags`: shows and moves the kill switches, as the stack's admin.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand, ValueEnum};
-use local::{Port, Stack};
+use local::Stack;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::seed::Api;
-use crate::steps::accounts;
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -56,11 +55,7 @@ struct Flag {
 /// # Errors
 /// The stack does not run, or the API refuses.
 pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
-    let accounts = accounts::read(stack)?
-        .context("This stack has no accounts yet. Start it: cargo holdfast up")?;
-    let api = Api::new(&stack.url(Port::Front))?
-        .sign_in(&accounts.admin)
-        .await?;
+    let (api, admin) = Api::of_admin(stack).await?;
     match &options.action {
         None | Some(Action::List) => {
             let step = "reading the switches";
@@ -73,7 +68,7 @@ pub(crate) async fn run(stack: &Stack, options: &Options) -> Result<()> {
             reason,
         }) => {
             let body = json!({"enabled": *position == Position::On, "reason": reason});
-            let api = api.step_up(&accounts.admin).await?;
+            let api = api.step_up(&admin).await?;
             let answer = api.put(&format!("/admin/flags/{name}"), &body).await?;
             let step = format!("moving the switch {name}");
             print(&serde_json::from_value(answer.body(&step)?)?);

@@ -1,6 +1,6 @@
 //! `totp`: the code that the sample admin's device would show.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use local::Stack;
 
 use crate::steps::accounts;
@@ -10,9 +10,7 @@ use crate::steps::accounts;
 /// # Errors
 /// The stack was never up.
 pub(crate) fn run(stack: &Stack) -> Result<()> {
-    let accounts = accounts::read(stack)?
-        .context("This stack has no accounts yet. Start it: cargo holdfast up")?;
-    let [code, ..] = accounts.admin.codes()?;
+    let [code, ..] = accounts::made(stack)?.admin.codes()?;
     println!("{code}");
     Ok(())
 }

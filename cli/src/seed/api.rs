@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use local::{Port, Stack};
 use reqwest::{Client, Method, RequestBuilder, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::steps::accounts::Account;
+use crate::steps::accounts::{self, Account};
 
 /// Attempts of one request.
 const ATTEMPTS: u32 = 6;
@@ -40,6 +41,13 @@ impl Api {
             base,
             token: None,
         })
+    }
+
+    /// The stack's API for its admin, and who that is.
+    pub(crate) async fn of_admin(stack: &Stack) -> Result<(Self, Account)> {
+        let admin = accounts::made(stack)?.admin;
+        let api = Self::new(&stack.url(Port::Front))?;
+        Ok((api.sign_in(&admin).await?, admin))
     }
 
     /// The same API for somebody who has signed in.

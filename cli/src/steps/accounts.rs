@@ -73,6 +73,14 @@ pub(crate) fn of(stack: &Stack) -> Result<Accounts> {
     Ok(accounts)
 }
 
+/// Reads the accounts of a stack that has been brought up.
+///
+/// # Errors
+/// It never was, or the file is damaged.
+pub(crate) fn made(stack: &Stack) -> Result<Accounts> {
+    read(stack)?.context("This stack has no accounts yet. Start it: cargo holdfast up")
+}
+
 /// Reads the stack's accounts, if it has been brought up.
 ///
 /// # Errors

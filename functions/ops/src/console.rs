@@ -5,6 +5,7 @@
 mod assets;
 mod breaker;
 mod bulk_replay;
+mod choices;
 mod dead_letter;
 mod dead_letters;
 mod failure;

@@ -54,6 +54,23 @@ impl Answer {
     }
 }
 
+/// From one moment to another, since the traffic began.
+pub type Stretch = (Duration, Duration);
+
+/// The answers to what was asked for in one of the stretches.
+pub fn within(answers: &[Answer], stretches: &[Stretch]) -> Vec<Answer> {
+    let asked = |at: Duration| {
+        stretches
+            .iter()
+            .any(|(from, until)| (*from..*until).contains(&at))
+    };
+    answers
+        .iter()
+        .filter(|answer| asked(answer.at))
+        .cloned()
+        .collect()
+}
+
 /// What became of one order, as its customer was told last.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -99,12 +116,14 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Sums up the answers to one act that were asked for between two moments.
-    pub fn of(answers: &[Answer], act: Act, from: Duration, until: Duration) -> Self {
-        let of_act: Vec<&Answer> = answers
-            .iter()
-            .filter(|answer| answer.act == act && (from..until).contains(&answer.at))
-            .collect();
+    /// Sums up the answers to each act.
+    pub fn of_all(answers: &[Answer]) -> Vec<Self> {
+        Act::ALL.map(|act| Self::of(answers, act)).into()
+    }
+
+    /// Sums up the answers to one act.
+    pub fn of(answers: &[Answer], act: Act) -> Self {
+        let of_act: Vec<&Answer> = answers.iter().filter(|answer| answer.act == act).collect();
         let mut took: Vec<_> = of_act.iter().map(|answer| answer.took).collect();
         took.sort_unstable();
         let mut statuses: Vec<(u16, usize)> = Vec::new();
@@ -163,8 +182,8 @@ mod tests {
         let answers: Vec<_> = [(1, 201), (2, 402), (3, 503), (4, 0), (99, 201)]
             .map(|(at, status)| answer(at, status))
             .into();
-        let until = Duration::from_millis(50);
-        let summary = Summary::of(&answers, Act::Order, Duration::ZERO, until);
+        let early = within(&answers, &[(Duration::ZERO, Duration::from_millis(50))]);
+        let summary = Summary::of(&early, Act::Order);
         assert_eq!((summary.asked, summary.served), (4, 2));
         assert!((summary.availability() - 50.0).abs() < f64::EPSILON);
         assert_eq!(summary.p50, Duration::from_millis(2));
@@ -174,7 +193,7 @@ mod tests {
 
     #[test]
     fn nothing_asked_is_nothing_missed() {
-        let summary = Summary::of(&[], Act::Browse, Duration::ZERO, Duration::MAX);
+        let summary = Summary::of(&[], Act::Browse);
         assert_eq!((summary.asked, summary.p99), (0, Duration::ZERO));
         assert!((summary.availability() - 100.0).abs() < f64::EPSILON);
     }

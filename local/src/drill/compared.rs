@@ -1,16 +1,11 @@
 //! How customers fared beside something, and how without it.
 
-use super::answers::{Act, Answer, Summary, percentile};
+use super::answers::{Answer, Stretch, Summary, percentile, within};
 use std::time::Duration;
 
-/// From one moment to another, since the traffic began.
-pub type Stretch = (Duration, Duration);
-
-/// Two stretches of the same traffic, of the same length.
+/// One stretch of the traffic, and those around it.
 #[derive(Clone, Debug)]
 pub struct Compared {
-    /// How long each of them was.
-    pub length: Duration,
     /// Every act without it.
     pub quiet: Vec<Summary>,
     /// Every act beside it.
@@ -22,19 +17,18 @@ pub struct Compared {
 }
 
 impl Compared {
-    /// Compares the end of `quiet` with the beginning of `beside`, as long as the shorter one.
-    pub fn of(answers: &[Answer], quiet: Stretch, beside: Stretch) -> Self {
-        let long = |(from, until): Stretch| until.saturating_sub(from);
-        let length = long(quiet).min(long(beside));
-        let quiet = (quiet.1.saturating_sub(length), quiet.1);
-        let beside = (beside.0, beside.0 + length);
-        let acts = |(from, until)| Act::ALL.map(|act| Summary::of(answers, act, from, until));
+    /// Compares `beside` with what came before and after it: what grows or warms up with time
+    /// counts for neither.
+    pub fn of(answers: &[Answer], before: Stretch, beside: Stretch, after: Stretch) -> Self {
+        let (quiet, beside) = (
+            within(answers, &[before, after]),
+            within(answers, &[beside]),
+        );
         Self {
-            length,
-            quiet: acts(quiet).into(),
-            beside: acts(beside).into(),
-            quiet_p99: p99(answers, quiet),
-            beside_p99: p99(answers, beside),
+            quiet: Summary::of_all(&quiet),
+            beside: Summary::of_all(&beside),
+            quiet_p99: p99(&quiet),
+            beside_p99: p99(&beside),
         }
     }
 
@@ -44,11 +38,8 @@ impl Compared {
     }
 }
 
-fn p99(answers: &[Answer], (from, until): Stretch) -> Duration {
-    let within = answers
-        .iter()
-        .filter(|answer| (from..until).contains(&answer.at));
-    let mut took: Vec<_> = within.map(|answer| answer.took).collect();
+fn p99(answers: &[Answer]) -> Duration {
+    let mut took: Vec<_> = answers.iter().map(|answer| answer.took).collect();
     took.sort_unstable();
     percentile(&took, 99)
 }
@@ -56,8 +47,9 @@ fn p99(answers: &[Answer], (from, until): Stretch) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drill::Act;
 
-    fn answer(at: u64, took: u64) -> Answer {
+    fn answer((at, took): (u64, u64)) -> Answer {
         Answer {
             act: Act::Browse,
             at: Duration::from_secs(at),
@@ -68,18 +60,22 @@ mod tests {
     }
 
     #[test]
-    fn stretches_of_one_length_are_compared() {
-        let answers = [(0, 900), (5, 10), (6, 10), (20, 12), (21, 12), (29, 900)];
-        let answers = answers.map(|(at, took)| answer(at, took));
+    fn a_stretch_is_compared_with_those_before_and_after_it() {
+        let answers = [
+            (0, 900),
+            (5, 10),
+            (6, 9),
+            (20, 12),
+            (21, 11),
+            (30, 8),
+            (50, 900),
+        ];
         let span = |from, until| (Duration::from_secs(from), Duration::from_secs(until));
-        let compared = Compared::of(&answers, span(0, 10), span(20, 26));
-        assert_eq!(compared.length, Duration::from_secs(6));
+        let (before, beside, after) = (span(4, 7), span(20, 26), span(26, 40));
+        let compared = Compared::of(&answers.map(answer), before, beside, after);
         assert_eq!(compared.quiet_p99, Duration::from_millis(10));
         assert_eq!(compared.beside_p99, Duration::from_millis(12));
         assert!((compared.ratio() - 1.2).abs() < 1e-9);
-        assert_eq!((compared.quiet[0].asked, compared.beside[0].asked), (2, 2));
-        let other = Compared::of(&answers, span(4, 7), span(20, 30));
-        assert_eq!(other.length, Duration::from_secs(3));
-        assert_eq!(other.beside_p99, Duration::from_millis(12));
+        assert_eq!((compared.quiet[0].asked, compared.beside[0].asked), (3, 2));
     }
 }

@@ -134,19 +134,18 @@ impl Letters {
         good.chain(self.poison.iter().copied()).collect()
     }
 
-    /// How many of them are where; those of one replay, if it is given.
+    /// How many of them are where.
     ///
     /// # Errors
     /// The database does not answer.
-    pub async fn standing(&self, db: &mut PgConnection, replay: Option<Uuid>) -> Result<Standing> {
+    pub async fn standing(&self, db: &mut PgConnection) -> Result<Standing> {
         let standing = sqlx::query_as(
             "select count(*) filter (where status = 'parked') as parked,
                  count(*) filter (where status = 'replayed') as replayed
              from failed_events
-             where queue = 'mail' and event_id = any ($1) and ($2::uuid is null or replay_id = $2)",
+             where queue = 'mail' and event_id = any ($1)",
         )
         .bind(self.events())
-        .bind(replay)
         .fetch_one(db)
         .await?;
         Ok(standing)

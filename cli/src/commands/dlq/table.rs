@@ -1,9 +1,7 @@
 //! Dead letters for a person to read.
 
 use super::{Count, DeadLetter};
-
-/// The longest reason in a list, in characters.
-const ERROR_CHARS_MAX: usize = 60;
+use crate::cells::{cut, or_dash, seconds};
 
 /// A list, one line each.
 pub(super) fn letters(letters: &[DeadLetter]) {
@@ -85,35 +83,5 @@ pub(super) fn counts(counts: &[Count]) {
             part.count,
             seconds(&part.oldest_failed_at)
         );
-    }
-}
-
-fn or_dash(value: Option<&str>) -> &str {
-    value.unwrap_or("-")
-}
-
-/// An instant without the fraction of its second.
-fn seconds(instant: &str) -> &str {
-    instant.get(..19).unwrap_or(instant)
-}
-
-fn cut(error: &str) -> String {
-    if error.chars().count() <= ERROR_CHARS_MAX {
-        return error.to_owned();
-    }
-    let begin: String = error.chars().take(ERROR_CHARS_MAX).collect();
-    begin + "…"
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn long_reasons_are_cut_and_instants_lose_their_fraction() {
-        assert_eq!(cut("short"), "short");
-        assert_eq!(cut(&"é".repeat(100)).chars().count(), ERROR_CHARS_MAX + 1);
-        assert_eq!(seconds("2026-11-01T12:00:00.5Z"), "2026-11-01T12:00:00");
-        assert_eq!(seconds("odd"), "odd");
     }
 }

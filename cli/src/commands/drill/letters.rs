@@ -2,13 +2,13 @@
 //! is mended, and all are replayed in bulk while the replayer is killed.
 
 use super::shown::{act, after, checked, figures};
-use super::{Options, SETTLE, Told, prepare};
+use super::{Options, Told, prepare, settled};
 use crate::commands::dlq::Desk;
 use crate::emulator;
 use crate::progress::{Progress, Step};
 use anyhow::{Result, bail, ensure};
 use local::drill::letters::{Letters, QUEUE, TYPE, break_mailer, mend_mailer};
-use local::drill::{Compared, Report, Scene, Stretch, Traffic, check, settle};
+use local::drill::{Compared, Report, Scene, Stretch, Traffic, check};
 use local::process::{self, Signal, environments_of};
 use local::stack::STAGE;
 use local::{Port, Stack, postgres};
@@ -28,8 +28,8 @@ const ONE_IN: u16 = 50;
 /// The replayer sends ten a second at most: so long lasts the sending of one.
 const PACE: Duration = Duration::from_millis(100);
 
-/// How much longer the quiet traffic lasts than the sending, for what the kills cost.
-const BESIDE: Duration = Duration::from_secs(30);
+/// Traffic right before the replay and right after it, to compare with; each so long.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// A defect is tried five times, with pauses of more than six minutes in all.
 const DYING: Duration = Duration::from_secs(15 * 60);
@@ -55,10 +55,12 @@ const RATIO_MAX: f64 = 1.2;
 
 /// What happened when, since the traffic began.
 struct Played {
-    /// Traffic before anything was wrong.
-    quiet: Stretch,
+    /// Right before the replay.
+    before: Stretch,
     /// From the request to replay until all were done with.
     replay: Stretch,
+    /// Right after it.
+    after: Stretch,
     /// From the first message until the last one was parked.
     died_within: Duration,
     letters: Letters,
@@ -82,17 +84,7 @@ pub(super) async fn drill(stack: &Stack, options: &Options, progress: &Progress)
         options.kind.is_none(),
         "There is only one kind of drill {WHAT}."
     );
-    let scene = progress
-        .step("customers", async |_| {
-            let scene = prepare(stack, options).await?;
-            let words = format!(
-                "{} people, {} products",
-                scene.buyers.len(),
-                scene.goods.len()
-            );
-            Ok((scene, words))
-        })
-        .await?;
+    let scene = prepare(stack, options, progress).await?;
     let writer = postgres::writer(stack).await?;
     let mut db = postgres::connect(stack, writer, postgres::DATABASE).await?;
     // What is left of a drill that was cut off.
@@ -109,18 +101,12 @@ pub(super) async fn drill(stack: &Stack, options: &Options, progress: &Progress)
     mend_mailer(&mut db).await?;
     let played = played?;
     let (answers, outcomes) = traffic.end().await;
-    let settled = progress
-        .step("settling", async |_| {
-            let settled = settle(&mut db, SETTLE).await?;
-            let words = settled.map_or("something is left under way".to_owned(), |_| String::new());
-            Ok((settled, words))
-        })
-        .await?;
+    let settled = settled(&mut db, progress).await?;
     let mut report = check(&mut db, &stack.url(Port::Payments), &outcomes, &scene.goods).await?;
     let broken = played.letters.check(stack, &mut db).await?;
     report.violations.extend(broken);
     let shown = Shown {
-        compared: Compared::of(&answers, played.quiet, played.replay),
+        compared: Compared::of(&answers, played.before, played.replay, played.after),
         played,
         settled,
         report,
@@ -143,25 +129,24 @@ impl Play<'_> {
         self.dying(db, &letters).await?;
         let died_within = began.elapsed();
         mend_mailer(db).await?;
-        // Right before it: what grows with the minutes is no part of what a replay costs.
-        let quiet = self.quiet(count).await?;
+        let before = self.quiet().await?;
         let (from, kills) = self.replay(db, &letters).await?;
+        let replay = (from, self.traffic.elapsed());
         Ok(Played {
-            quiet,
-            replay: (from, self.traffic.elapsed()),
+            before,
+            replay,
+            after: self.quiet().await?,
             died_within,
             letters,
             kills,
         })
     }
 
-    /// As long as the replay will last.
-    async fn quiet(&self, count: u16) -> Result<Stretch> {
+    async fn quiet(&self) -> Result<Stretch> {
         let from = self.traffic.elapsed();
-        let lasts = PACE * u32::from(count) + BESIDE;
         self.progress
             .step("quiet traffic", async |_| {
-                tokio::time::sleep(lasts).await;
+                tokio::time::sleep(QUIET).await;
                 Ok(((), "to compare with".to_owned()))
             })
             .await?;
@@ -187,7 +172,7 @@ impl Play<'_> {
         self.progress
             .step("dying", async |step| {
                 loop {
-                    let parked = letters.standing(db, None).await?.parked;
+                    let parked = letters.standing(db).await?.parked;
                     if parked == all {
                         return Ok(((), format!("{all} dead letters")));
                     }
@@ -235,7 +220,7 @@ async fn all_done(
     let began = Instant::now();
     loop {
         // Of whichever replay: one whose message came once more by itself is done with before.
-        let standing = letters.standing(db, None).await?;
+        let standing = letters.standing(db).await?;
         let done = (standing.replayed, standing.parked);
         if done == (i64::try_from(good)?, i64::try_from(poison)?) {
             return Ok(());
@@ -290,7 +275,6 @@ impl Shown {
                 "died_within_s": played.died_within.as_secs_f32(),
                 "replayed_within_s": lasted.as_secs_f32(),
                 "kills": played.kills,
-                "compared_s": compared.length.as_secs_f32(),
                 "quiet": figures(&compared.quiet),
                 "beside": figures(&compared.beside),
                 "quiet_p99_ms": compared.quiet_p99.as_millis(),
@@ -317,13 +301,12 @@ impl Shown {
                 played.kills
             ),
         ];
-        let seconds = compared.length.as_secs_f32();
-        lines.push(format!("  {seconds:.0} s without a replay:"));
+        lines.push("  right before and after the replay:".to_owned());
         lines.extend(compared.quiet.iter().map(act));
-        lines.push(format!("  {seconds:.0} s beside the replay:"));
+        lines.push("  beside the replay:".to_owned());
         lines.extend(compared.beside.iter().map(act));
         lines.push(format!(
-            "  p99 of all: {} ms without, {} ms beside it: × {:.2}, {}",
+            "  p99 of all: {} ms before and after, {} ms beside it: × {:.2}, {}",
             compared.quiet_p99.as_millis(),
             compared.beside_p99.as_millis(),
             compared.ratio(),

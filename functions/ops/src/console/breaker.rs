@@ -10,7 +10,8 @@ use shared::domain::catalogue::Reason;
 use shared::http::{ApiError, Json, Path, Query};
 use shared::resilience::Dependency;
 
-use super::flag::form_address;
+use super::choices::Choices;
+use super::fields::{self, address};
 use super::switches::BreakerRow;
 use super::{Answer, Failure, Operator, Shell, Tab, shell};
 use crate::AppState;
@@ -39,17 +40,10 @@ pub(crate) struct Wanted {
 struct BreakerForm {
     shell: Shell,
     breaker: BreakerRow,
-    choices: Vec<Choice>,
+    choices: Choices,
     reason: String,
     /// What is wrong with the reason.
     fault: Option<String>,
-}
-
-/// A way for it to stand.
-struct Choice {
-    name: &'static str,
-    words: &'static str,
-    is_chosen: bool,
 }
 
 /// Shows how it stands, and asks how it is to stand, and why.
@@ -114,34 +108,28 @@ async fn form(
     Ok(BreakerForm {
         shell: Shell::new(operator, Tab::Switches, title),
         breaker,
-        choices: WantedState::ALL
-            .map(|choice| Choice::of(choice, &typed.state))
-            .into(),
+        choices: Choices::new(
+            WantedState::ALL.map(|state| (state.name(), words(state))),
+            Some(&typed.state),
+        ),
         reason: typed.reason,
         fault: None,
     })
 }
 
-impl Choice {
-    fn of(choice: WantedState, chosen: &str) -> Self {
-        let words = match choice {
-            WantedState::Auto => "Let the calls decide, as usual",
-            WantedState::Open => "Hold it open: nobody calls",
-            WantedState::Closed => "Hold it closed: everybody calls, whatever comes of it",
-        };
-        Self {
-            name: choice.name(),
-            words,
-            is_chosen: choice.name() == chosen,
-        }
+fn words(state: WantedState) -> &'static str {
+    match state {
+        WantedState::Auto => "Let the calls decide, as usual",
+        WantedState::Open => "Hold it open: nobody calls",
+        WantedState::Closed => "Hold it closed: everybody calls, whatever comes of it",
     }
 }
 
 /// The form's own address, with what was typed.
 fn page(name: &str, typed: &Typed) -> String {
     let typed = [
-        ("state", typed.state.as_str()),
-        ("reason", typed.reason.as_str()),
+        ("state", fields::typed(&typed.state)),
+        ("reason", fields::typed(&typed.reason)),
     ];
-    form_address(&format!("/console/breakers/{name}"), &typed)
+    address(&format!("/console/breakers/{name}"), typed)
 }

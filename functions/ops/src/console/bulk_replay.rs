@@ -12,8 +12,9 @@ use shared::http::{ApiError, Json, Query, SteppedUp};
 use shared::store::dead_letters::Count;
 use uuid::Uuid;
 
+use super::choices::{Choices, classes, queues, types};
 use super::dead_letters::PATH;
-use super::fields::{Choice, address, classes, given, queues, types};
+use super::fields::{address, given};
 use super::labels::Label;
 use super::{Answer, Operator, Shell, Tab, shell, words};
 use crate::AppState;
@@ -78,9 +79,9 @@ enum DryRun {
 #[template(path = "console/bulk_replay.html")]
 struct Page {
     shell: Shell,
-    queues: Vec<Choice>,
-    types: Vec<Choice>,
-    classes: Vec<Choice>,
+    queues: Choices,
+    types: Choices,
+    classes: Choices,
     limit: String,
     // As they are sent on.
     queue: String,

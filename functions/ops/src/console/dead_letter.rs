@@ -13,7 +13,7 @@ use shared::store::dead_letters::Shown;
 use uuid::Uuid;
 
 use super::dead_letters::{PATH, sentence};
-use super::fields::address;
+use super::fields::{self, address};
 use super::labels::Label;
 use super::{Answer, Operator, Shell, Tab, shell, words};
 use crate::AppState;
@@ -160,7 +160,7 @@ fn discard_form(
 
 /// The form with what was typed into it.
 fn discard_address(id: Uuid, typed: &Typed) -> String {
-    let reason = Some(typed.reason.clone()).filter(|reason| !reason.is_empty());
+    let reason = fields::typed(&typed.reason);
     address(&format!("{PATH}/{id}/discard"), [("reason", reason)])
 }
 

@@ -8,7 +8,8 @@ use shared::http::{ApiError, Json, Page, Query};
 use shared::store::dead_letters::{Count, Shown};
 use uuid::Uuid;
 
-use super::fields::{Choice, address, classes, given, queues, types};
+use super::choices::{Choices, classes, queues, types};
+use super::fields::{address, given};
 use super::labels::Label;
 use super::{Answer, Operator, Shell, Tab, shell, words};
 use crate::AppState;
@@ -146,10 +147,10 @@ struct List {
     progress: Option<String>,
     places: Vec<Place>,
     meaning: &'static str,
-    queues: Vec<Choice>,
-    types: Vec<Choice>,
-    classes: Vec<Choice>,
-    statuses: Vec<Choice>,
+    queues: Choices,
+    types: Choices,
+    classes: Choices,
+    statuses: Choices,
     letters: Vec<Shown>,
     older: Option<String>,
 }
@@ -199,11 +200,10 @@ impl List {
     }
 }
 
-fn statuses(chosen: Option<DeadLetterStatus>) -> Vec<Choice> {
+fn statuses(chosen: Option<DeadLetterStatus>) -> Choices {
     let chosen = Some(name(chosen));
     let all = DeadLetterStatus::ALL.map(Some).into_iter().chain([None]);
-    all.map(|status| Choice::new(name(status), name(status), chosen))
-        .collect()
+    Choices::new(all.map(|status| (name(status), name(status))), chosen)
 }
 
 /// What was done, by its word in the address.

@@ -1,15 +1,8 @@
-//! What forms send, and what they offer.
-
-use std::collections::BTreeSet;
+//! What forms send.
 
 use serde::de::DeserializeOwned;
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Deserializer};
-use shared::domain::dead_letters::ErrorClass;
-use shared::domain::events::Queue;
-use shared::store::dead_letters::Count;
-
-use super::labels::Label;
 
 /// Reads a field. A browser sends those too that were left empty.
 pub(crate) fn given<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
@@ -22,6 +15,11 @@ where
     let text = text.filter(|text| !text.is_empty());
     text.map(|text| T::deserialize(StrDeserializer::<D::Error>::new(text)))
         .transpose()
+}
+
+/// What was typed into a field, if anything was.
+pub(crate) fn typed(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// An address with a query of what there is.
@@ -39,69 +37,11 @@ pub(crate) fn address<const N: usize>(path: &str, query: [(&str, Option<String>)
     format!("{path}?{written}")
 }
 
-/// An option of a `<select>`.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Choice {
-    /// What is sent.
-    pub(crate) value: String,
-    /// What is read.
-    pub(crate) label: String,
-    /// Whether it stands there already.
-    pub(crate) is_chosen: bool,
-}
-
-impl Choice {
-    /// An option, and what is chosen among its neighbours.
-    pub(crate) fn new(
-        value: impl Into<String>,
-        label: impl Into<String>,
-        chosen: Option<&str>,
-    ) -> Self {
-        let value = value.into();
-        Self {
-            is_chosen: value == chosen.unwrap_or_default(),
-            label: label.into(),
-            value,
-        }
-    }
-}
-
-/// Any queue, or one.
-pub(crate) fn queues(chosen: Option<&str>) -> Vec<Choice> {
-    let all = Queue::ALL.map(Queue::name);
-    any_or("any queue", all.map(|name| (name, name.to_owned())), chosen)
-}
-
-/// Any type, or one of those that there are dead letters of. A type may be of a later release.
-pub(crate) fn types(counts: &[Count], chosen: Option<&str>) -> Vec<Choice> {
-    let present = counts.iter().filter_map(|count| count.type_.as_deref());
-    let all: BTreeSet<&str> = present.chain(chosen).collect();
-    let all = all.into_iter().map(|name| (name, name.to_owned()));
-    any_or("any type", all, chosen)
-}
-
-/// Any kind of failure, or one.
-pub(crate) fn classes(chosen: Option<ErrorClass>) -> Vec<Choice> {
-    let all = ErrorClass::ALL.map(|class| (class.name(), class.label()));
-    any_or("any failure", all, chosen.map(ErrorClass::name))
-}
-
-fn any_or<'a>(
-    any: &str,
-    all: impl IntoIterator<Item = (&'a str, String)>,
-    chosen: Option<&str>,
-) -> Vec<Choice> {
-    let all = all.into_iter();
-    let all = all.map(|(value, label)| Choice::new(value, label, chosen));
-    std::iter::once(Choice::new("", any, chosen))
-        .chain(all)
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use axum::extract::Query;
     use axum::http::Uri;
+    use shared::domain::dead_letters::ErrorClass;
     use uuid::Uuid;
 
     use super::*;
@@ -144,18 +84,5 @@ mod tests {
             "/console/x?reason=a%26b%3D%22c%22+%C3%A9"
         );
         assert_eq!(address("/console/x", [("cursor", None)]), "/console/x");
-    }
-
-    #[test]
-    fn what_is_chosen_can_be_chosen_again() {
-        let chosen = |choices: Vec<Choice>| {
-            let chosen = choices.into_iter().filter(|choice| choice.is_chosen);
-            chosen.map(|choice| choice.value).collect::<Vec<_>>()
-        };
-        assert_eq!(chosen(queues(None)), [""]);
-        assert_eq!(chosen(queues(Some("mail"))), ["mail"]);
-        assert_eq!(chosen(classes(Some(ErrorClass::Defect))), ["defect"]);
-        // There is no dead letter of that type any more.
-        assert_eq!(chosen(types(&[], Some("order_paid"))), ["order_paid"]);
     }
 }

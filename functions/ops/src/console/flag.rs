@@ -9,6 +9,7 @@ use serde::Deserialize;
 use shared::domain::catalogue::Reason;
 use shared::http::{Json, Path, Query};
 
+use super::fields::{address, typed};
 use super::switches::FlagRow;
 use super::{Answer, Operator, Shell, Tab, shell};
 use crate::AppState;
@@ -106,22 +107,8 @@ fn again(
 
 /// The form's own address, with what was typed.
 fn page(name: &str, reason: &str) -> String {
-    form_address(
-        &format!("{}/{name}", Tab::Switches.path()),
-        &[("reason", reason)],
-    )
-}
-
-/// The address of a form with what was typed into it.
-pub(super) fn form_address(path: &str, typed: &[(&str, &str)]) -> String {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    for (name, text) in typed.iter().filter(|(_, text)| !text.is_empty()) {
-        query.append_pair(name, text);
-    }
-    match query.finish() {
-        query if query.is_empty() => path.to_owned(),
-        query => format!("{path}?{query}"),
-    }
+    let path = format!("{}/{name}", Tab::Switches.path());
+    address(&path, [("reason", typed(reason))])
 }
 
 #[cfg(test)]

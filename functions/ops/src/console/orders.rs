@@ -11,7 +11,8 @@ use shared::store::order_trail::{self, Listed};
 use shared::store::orders::Position;
 use uuid::Uuid;
 
-use super::fields::{Choice, address, given};
+use super::choices::Choices;
+use super::fields::{address, given};
 use super::labels::Label;
 use super::{Answer, Operator, Shell, Tab, shell, words};
 use crate::AppState;
@@ -68,7 +69,7 @@ struct List {
     address: String,
     id: String,
     problem: Option<&'static str>,
-    statuses: Vec<Choice>,
+    statuses: Choices,
     orders: Vec<Listed>,
     older: Option<String>,
 }
@@ -128,13 +129,11 @@ async fn opened(state: &AppState, id: &str) -> Result<Result<Uuid, NotOpened>, A
     })
 }
 
-fn statuses(chosen: Option<OrderStatus>) -> Vec<Choice> {
+fn statuses(chosen: Option<OrderStatus>) -> Choices {
     let chosen = chosen.map(|status| status.stored());
     let chosen = chosen.as_deref();
-    let all = OrderStatus::ALL.map(|it| Choice::new(it.stored(), it.label(), chosen));
-    std::iter::once(Choice::new("", "any status", chosen))
-        .chain(all)
-        .collect()
+    let all = OrderStatus::ALL.map(|it| (it.stored(), it.label()));
+    Choices::any_or("any status", all, chosen)
 }
 
 #[cfg(test)]
@@ -157,11 +156,11 @@ mod tests {
 
     #[test]
     fn any_status_or_one_can_be_chosen() {
-        let choices = statuses(Some(OrderStatus::Paid));
-        assert_eq!(choices.len(), OrderStatus::ALL.len() + 1);
-        let chosen: Vec<_> = choices.iter().filter(|it| it.is_chosen).collect();
-        assert_eq!(chosen.len(), 1);
-        assert_eq!(chosen[0].value, "paid");
-        assert!(statuses(None)[0].is_chosen);
+        let one = statuses(Some(OrderStatus::Paid)).to_string();
+        assert_eq!(one.matches("<option").count(), OrderStatus::ALL.len() + 1);
+        assert_eq!(one.matches(" selected").count(), 1);
+        assert!(one.contains("<option value=\"paid\" selected>"));
+        let any = statuses(None).to_string();
+        assert!(any.contains("<option value=\"\" selected>any status<"));
     }
 }

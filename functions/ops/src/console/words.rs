@@ -1,5 +1,8 @@
 //! Times and ids as people read them.
 
+use std::fmt;
+
+use askama::filters::HtmlSafe;
 use shared::clock;
 use time::macros::format_description;
 use time::{Duration, OffsetDateTime};
@@ -19,6 +22,38 @@ pub(crate) fn machine(at: &OffsetDateTime) -> String {
     at.to_offset(time::UtcOffset::UTC)
         .format(&shape)
         .unwrap_or_default()
+}
+
+/// A point in time on a page: what programs read of it, and what people do.
+pub(crate) struct Time {
+    machine: String,
+    text: String,
+}
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { machine, text } = self;
+        write!(f, "<time datetime=\"{machine}\">{text}</time>")
+    }
+}
+
+// Nobody else has a say in either.
+impl HtmlSafe for Time {}
+
+/// An instant, to the second.
+pub(crate) fn stamp(at: &OffsetDateTime) -> Time {
+    Time {
+        machine: machine(at),
+        text: instant(at),
+    }
+}
+
+/// How far an instant is from now.
+pub(crate) fn age(at: &OffsetDateTime) -> Time {
+    Time {
+        machine: machine(at),
+        text: ago(at),
+    }
 }
 
 /// The time of a day, to the minute: `02:31 UTC`.
