@@ -8,7 +8,7 @@ use shared::http::{ApiError, Json, Kind, Problem, User};
 use shared::store::accounts::{self, Account};
 use shared::store::mail_tokens::{self, Purpose};
 use shared::store::totp::{self, Stage};
-use shared::store::{PgConnection, database, erasure};
+use shared::store::{PgConnection, erasure};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -90,10 +90,10 @@ pub(crate) async fn change_me(
     Json(body): Json<ChangeMe>,
 ) -> Result<Json<Profile>, ApiError> {
     let name = Name::try_from(body.name)?;
-    let mut tx = state.database.begin().await?;
-    let account = database::statement(accounts::rename(&mut tx, user.id(), &name)).await?;
-    database::commit(tx).await?;
-    known(account)
+    let account = state
+        .database
+        .write(async |tx| accounts::rename(tx, user.id(), &name).await);
+    known(account.await?)
 }
 
 /// Closes the caller's account and erases what is known of its owner.
@@ -115,9 +115,10 @@ pub(crate) async fn delete_me(
     State(state): State<AppState>,
     user: User,
 ) -> Result<StatusCode, ApiError> {
-    let mut tx = state.database.begin().await?;
-    database::within(close(&mut tx, user.id())).await?;
-    database::commit(tx).await?;
+    state
+        .database
+        .transact(async |tx| close(tx, user.id()).await)
+        .await?;
     sign_out::everywhere(&state, user.id()).await;
     Ok(StatusCode::NO_CONTENT)
 }

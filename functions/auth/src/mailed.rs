@@ -5,7 +5,7 @@ use shared::domain::events::Event;
 use shared::domain::ids;
 use shared::events;
 use shared::resilience::policies::ACCOUNT_LOOKUP_FLOOR;
-use shared::store::{StoreError, accounts, database, outbox};
+use shared::store::{StoreError, accounts, outbox};
 use uuid::Uuid;
 
 use crate::AppState;
@@ -51,18 +51,16 @@ pub(crate) async fn request(
 
 async fn record(state: &AppState, wanted: Wanted, email: &Email) -> Result<(), StoreError> {
     let is_allowed = state.limits.may_mail(wanted.name(), email).await;
-    let mut tx = state.database.begin().await?;
-    let recorded = async {
+    let recorded = state.database.write(async |tx| {
         let owner = match wanted {
-            Wanted::Verification => accounts::unverified_owner_of(&mut tx, email).await?,
-            Wanted::PasswordReset => accounts::owner_of(&mut tx, email).await?,
+            Wanted::Verification => accounts::unverified_owner_of(tx, email).await?,
+            Wanted::PasswordReset => accounts::owner_of(tx, email).await?,
         };
         let owner = owner.filter(|_| is_allowed).unwrap_or_else(ids::new_id);
-        outbox::add(&mut tx, owner, &wanted.event(owner)).await?;
-        Ok::<_, StoreError>(owner)
-    };
-    let owner = database::within(recorded).await?;
-    database::commit(tx).await?;
+        outbox::add(tx, owner, &wanted.event(owner)).await?;
+        Ok(owner)
+    });
+    let owner = recorded.await?;
     events::publish(state, owner).await;
     Ok(())
 }

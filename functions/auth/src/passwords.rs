@@ -12,7 +12,7 @@ use shared::http::{ApiError, ClientNetwork, Json, Kind, Problem, User, too_many}
 use shared::providers::passwords;
 use shared::store::accounts::{self, Account};
 use shared::store::mail_tokens::{self, Purpose};
-use shared::store::{PgConnection, StoreError, database, outbox};
+use shared::store::{PgConnection, StoreError, outbox};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -113,9 +113,10 @@ pub(crate) async fn reset_password(
     let email = owner_email(&state, &token).await?;
     let password = NewPassword::choose(body.password.into(), &email)?;
     let hash = passwords::hash(password).await?;
-    let mut tx = state.database.begin().await?;
-    let user_id = database::within(reset(&mut tx, &token, &hash)).await?;
-    database::commit(tx).await?;
+    let user_id = state
+        .database
+        .transact(async |tx| reset(tx, &token, &hash).await)
+        .await?;
     finish(&state, user_id).await;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -168,9 +169,10 @@ pub(crate) async fn change_password(
         .map_err(|error| ApiError::invalid("/new_password", error.to_string()))?;
     check(&state, &account, body.current_password.into(), from).await?;
     let hash = passwords::hash(password).await?;
-    let mut tx = state.database.begin().await?;
-    database::within(change(&mut tx, &account, &hash)).await?;
-    database::commit(tx).await?;
+    state
+        .database
+        .transact(async |tx| change(tx, &account, &hash).await)
+        .await?;
     finish(&state, account.id).await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -12,7 +12,7 @@ use shared::events;
 use shared::http::{ApiError, Json, Problem};
 use shared::providers::passwords;
 use shared::store::accounts::{self, NewAccount};
-use shared::store::{PgConnection, StoreError, database, outbox};
+use shared::store::{PgConnection, StoreError, outbox};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -91,9 +91,8 @@ pub(crate) async fn register(
 async fn store(state: &AppState, account: &NewAccount<'_>) -> Result<Uuid, StoreError> {
     let may_tell = state.limits.may_mail("registration", account.email).await;
     let currency = state.config.currency;
-    let mut tx = state.database.begin().await?;
-    let stored = async {
-        let (user_id, event) = match insert(&mut tx, account, currency).await? {
+    let stored = state.database.transact(async |tx| {
+        let (user_id, event) = match insert(tx, account, currency).await? {
             Stored::New => {
                 let user_id = account.id;
                 (user_id, Event::AccountRegistered { user_id })
@@ -105,12 +104,10 @@ async fn store(state: &AppState, account: &NewAccount<'_>) -> Result<Uuid, Store
                 (user_id, Event::AddressTaken { user_id })
             }
         };
-        outbox::add(&mut tx, user_id, &event).await?;
+        outbox::add(tx, user_id, &event).await?;
         Ok::<_, StoreError>(user_id)
-    };
-    let user_id = database::within(stored).await?;
-    database::commit(tx).await?;
-    Ok(user_id)
+    });
+    stored.await
 }
 
 /// What became of a registration.

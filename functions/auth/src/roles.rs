@@ -7,7 +7,7 @@ use serde_json::json;
 use shared::domain::accounts::{AccountError, Role};
 use shared::http::{Admin, ApiError, Json, Path, Problem, SteppedUp, User};
 use shared::store::audit::{self, Entry};
-use shared::store::{PgConnection, accounts, database};
+use shared::store::{PgConnection, accounts};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -44,9 +44,10 @@ pub(crate) async fn put_role(
     Path(id): Path<Uuid>,
     Json(body): Json<SetRole>,
 ) -> Result<StatusCode, ApiError> {
-    let mut tx = state.database.begin().await?;
-    let is_changed = database::within(set(&mut tx, &admin, id, body.role)).await?;
-    database::commit(tx).await?;
+    let is_changed = state
+        .database
+        .transact(async |tx| set(tx, &admin, id, body.role).await)
+        .await?;
     if is_changed {
         sign_out::everywhere(&state, id).await;
     }

@@ -10,8 +10,8 @@ use shared::http::{ApiError, Kind, too_many};
 use shared::providers::passwords;
 use shared::providers::signing::{Subject, TOKEN_SECONDS};
 use shared::resilience::policies::PASSWORD_RENEW_TIMEOUT;
+use shared::store::StoreError;
 use shared::store::accounts::{self, Account};
-use shared::store::{StoreError, database};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -164,9 +164,10 @@ async fn renew_hash(state: &AppState, account: &Account, password: Password) {
     }
     let renewed = async {
         let hash = passwords::hash_again(password).await?;
-        let mut tx = state.database.begin().await?;
-        database::statement(accounts::renew_hash(&mut tx, account, &hash)).await?;
-        database::commit(tx).await?;
+        state
+            .database
+            .write(async |tx| accounts::renew_hash(tx, account, &hash).await)
+            .await?;
         Ok::<_, ApiError>(())
     };
     match tokio::time::timeout(PASSWORD_RENEW_TIMEOUT, renewed).await {

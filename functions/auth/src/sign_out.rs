@@ -3,7 +3,7 @@
 use shared::context;
 use shared::http::ApiError;
 use shared::resilience::policies::SESSIONS_END_TIMEOUT;
-use shared::store::{StoreError, accounts, database};
+use shared::store::{StoreError, accounts};
 use uuid::Uuid;
 
 use crate::AppState;
@@ -41,7 +41,8 @@ fn degrade(error: &dyn std::error::Error) {
 }
 
 async fn record(state: &AppState, user_id: Uuid) -> Result<(), StoreError> {
-    let mut tx = state.database.begin().await?;
-    database::statement(accounts::end_sessions(&mut tx, user_id)).await?;
-    database::commit(tx).await
+    state
+        .database
+        .write(async |tx| accounts::end_sessions(tx, user_id).await)
+        .await
 }

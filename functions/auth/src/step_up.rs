@@ -8,7 +8,6 @@ use shared::domain::totp::{Code, STEP_UP_LIFETIME};
 use shared::http::{ApiError, Json, Kind, Problem, User};
 use shared::providers::signing::{Subject, TOKEN_SECONDS};
 use shared::store::accounts::{self, Account};
-use shared::store::database;
 use shared::store::totp::Stage;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -99,14 +98,12 @@ async fn check(
         at,
         key,
     };
-    let mut tx = state.database.begin().await?;
-    let (judged, account) = database::within(async {
-        let judged = codes::judge(&mut tx, Stage::Confirmed, &given).await?;
+    let checked = state.database.transact(async |tx| {
+        let judged = codes::judge(tx, Stage::Confirmed, &given).await?;
         let account = accounts::by_id(&mut *tx, user_id).await?;
         Ok::<_, ApiError>((judged, account))
-    })
-    .await?;
-    database::commit(tx).await?;
+    });
+    let (judged, account) = checked.await?;
     match judged {
         Judged::Good(_) => account.ok_or_else(|| ApiError::new(Kind::Unauthorized)),
         Judged::Bad => Err(AccountError::Credentials.into()),

@@ -12,7 +12,7 @@ use shared::domain::totp::{Code, RECOVERY_CODES, RecoveryCode, TotpSecret};
 use shared::events;
 use shared::http::{ApiError, Json, Kind, Problem, User};
 use shared::store::totp::{self, Stage};
-use shared::store::{PgConnection, StoreError, accounts, database, outbox};
+use shared::store::{PgConnection, StoreError, accounts, outbox};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -68,9 +68,10 @@ pub(crate) async fn set_up_totp(
     let codes = codes.collect::<Result<Vec<_>, NoRandomness>>()?;
     let digests: Vec<Digest> = codes.iter().map(RecoveryCode::digest).collect();
     let sealed = key.seal(secret.as_bytes(), user.id())?;
-    let mut tx = state.database.begin().await?;
-    let email = database::within(insert(&mut tx, &user, &sealed, &digests)).await?;
-    database::commit(tx).await?;
+    let email = state
+        .database
+        .transact(async |tx| insert(tx, &user, &sealed, &digests).await)
+        .await?;
     Ok(Json(NewFactor {
         secret: secret.to_text(),
         otpauth_url: secret.url(&state.config.shop_name, &email),
@@ -128,17 +129,14 @@ pub(crate) async fn confirm_totp(
         at: clock::now(),
         key: &key.await?,
     };
-    let mut tx = state.database.begin().await?;
-    let judged = database::within(async {
-        let judged = codes::judge(&mut tx, Stage::Pending, &given).await?;
+    let judged = state.database.transact(async |tx| {
+        let judged = codes::judge(tx, Stage::Pending, &given).await?;
         if let Judged::Good(id) = judged {
-            take_into_use(&mut tx, user.id(), id).await?;
+            take_into_use(tx, user.id(), id).await?;
         }
         Ok::<_, ApiError>(judged)
-    })
-    .await?;
-    database::commit(tx).await?;
-    match judged {
+    });
+    match judged.await? {
         Judged::Good(_) => {
             events::publish(&state, user.id()).await;
             Ok(StatusCode::NO_CONTENT)

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use shared::domain::accounts::{AccountError, Email};
 use shared::domain::secrets::Opaque;
 use shared::http::{ApiError, Json, Problem};
+use shared::store::accounts;
 use shared::store::mail_tokens::{self, Purpose};
-use shared::store::{accounts, database};
 use utoipa::ToSchema;
 
 use crate::AppState;
@@ -53,14 +53,12 @@ pub(crate) async fn verify_email(
     Json(body): Json<VerifyEmail>,
 ) -> Result<Json<Verified>, ApiError> {
     let token = Opaque::from_text(&body.token).ok_or(AccountError::MailToken)?;
-    let mut tx = state.database.begin().await?;
-    database::within(async {
-        let user = mail_tokens::spend(&mut tx, Purpose::VerifyEmail, &token.digest()).await?;
-        accounts::verify_email(&mut tx, user.ok_or(AccountError::MailToken)?).await?;
+    let verified = state.database.transact(async |tx| {
+        let user = mail_tokens::spend(tx, Purpose::VerifyEmail, &token.digest()).await?;
+        accounts::verify_email(tx, user.ok_or(AccountError::MailToken)?).await?;
         Ok::<_, ApiError>(())
-    })
-    .await?;
-    database::commit(tx).await?;
+    });
+    verified.await?;
     let status = "verified";
     Ok(Json(Verified { status }))
 }

@@ -7,7 +7,7 @@ use shared::events::{DeadLetter, Failure};
 use shared::resilience::full_jitter;
 use shared::resilience::policies::{REPLAY_BACKOFF, REPLAY_BACKOFF_MAX, REPLAYS_MAX};
 use shared::store::dead_letters::{self, Death, Fate, Known};
-use shared::store::{PgConnection, StoreError, database};
+use shared::store::{PgConnection, StoreError};
 use shared::telemetry;
 
 use crate::AppState;
@@ -42,10 +42,10 @@ pub async fn keep(state: AppState, letter: DeadLetter) -> Result<(), Failure> {
 }
 
 async fn store(state: &AppState, mut death: Death<'_>) -> Result<(), StoreError> {
-    let mut tx = state.database.begin().await?;
-    let stored = database::within(record(&mut tx, &mut death)).await?;
-    database::commit(tx).await?;
-    let Some(fate) = stored else {
+    let stored = state
+        .database
+        .transact(async |tx| record(tx, &mut death).await);
+    let Some(fate) = stored.await? else {
         return Ok(());
     };
     tracing::warn!(

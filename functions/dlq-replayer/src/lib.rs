@@ -11,7 +11,7 @@ use shared::domain::jobs::Job;
 use shared::events::Jobs;
 use shared::resilience::policies::DEAD_LETTERS_KEPT;
 use shared::state::DlqReplayer;
-use shared::store::{StoreError, database, dead_letters};
+use shared::store::{StoreError, dead_letters};
 use shared::telemetry;
 
 pub use keep::keep;
@@ -43,23 +43,21 @@ pub async fn run(state: AppState) -> Result<Value, Error> {
 /// Ends dead letters whose event came through by another way, and forgets what was done with long
 /// ago; how many they were.
 async fn end_and_forget(state: &AppState) -> Result<usize, StoreError> {
-    let mut tx = state.database.begin().await?;
-    let changed = database::within(async {
-        let closed = dead_letters::close_handled(&mut tx, CLOSED_PER_RUN).await?;
-        let forgotten = dead_letters::forget(&mut tx, DEAD_LETTERS_KEPT, FORGOTTEN_PER_RUN).await?;
-        Ok::<_, StoreError>(closed + forgotten)
+    let changed = state.database.write(async |tx| {
+        let closed = dead_letters::close_handled(tx, CLOSED_PER_RUN).await?;
+        let forgotten = dead_letters::forget(tx, DEAD_LETTERS_KEPT, FORGOTTEN_PER_RUN).await?;
+        Ok(closed + forgotten)
     });
-    let changed = changed.await?;
-    database::commit(tx).await?;
-    Ok(usize::try_from(changed).unwrap_or(usize::MAX))
+    Ok(usize::try_from(changed.await?).unwrap_or(usize::MAX))
 }
 
 /// Counts them for the alarm; how many they are. A queue without any says nothing,
 /// and the alarm takes that for none.
 async fn count_parked(state: &AppState) -> Result<usize, StoreError> {
-    let mut tx = state.database.begin().await?;
-    let parked = database::statement(dead_letters::parked(&mut tx)).await?;
-    database::commit(tx).await?;
+    let parked = state
+        .database
+        .write(async |tx| dead_letters::parked(tx).await)
+        .await?;
     let mut all = 0;
     for (queue, count) in &parked {
         all += usize::try_from(*count).unwrap_or_default();

@@ -84,10 +84,10 @@ fn has_time() -> bool {
 }
 
 async fn look(state: &AppState) -> Result<Vec<Uuid>, StoreError> {
-    let mut tx = state.database.begin().await?;
-    let due = database::statement(dead_letters::due(&mut tx, PER_LOOK)).await?;
-    database::commit(tx).await?;
-    Ok(due)
+    state
+        .database
+        .write(async |tx| dead_letters::due(tx, PER_LOOK).await)
+        .await
 }
 
 /// What became of one that was due.

@@ -3,7 +3,6 @@
 use secrecy::{ExposeSecret, SecretString};
 use shared::domain::secrets::Opaque;
 use shared::events::Step;
-use shared::store::database::{commit, within};
 use shared::store::logins::{self, Login};
 
 use crate::ring::nothing_to_test;
@@ -42,9 +41,10 @@ async fn set(work: &Work<'_>, role: &str, pending: &Login) -> Result<Outcome, Ro
             "the pending login is not the idle one",
         ));
     }
-    let mut tx = work.state.database.begin().await?;
-    within(logins::set_password(&mut tx, pending)).await?;
-    commit(tx).await?;
+    work.state
+        .database
+        .transact(async |tx| logins::set_password(tx, pending).await)
+        .await?;
     Ok(Outcome::Done)
 }
 

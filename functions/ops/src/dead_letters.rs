@@ -251,9 +251,10 @@ pub(crate) async fn post_dead_letter_replay(
     SteppedUp(Admin(admin)): SteppedUp,
     Path(id): Path<Uuid>,
 ) -> Result<(StatusCode, Json<Shown>), ApiError> {
-    let mut tx = state.database.begin().await?;
-    let shown = database::within(replay_one(&mut tx, &admin, id)).await?;
-    database::commit(tx).await?;
+    let shown = state
+        .database
+        .transact(async |tx| replay_one(tx, &admin, id).await)
+        .await?;
     Ok((StatusCode::ACCEPTED, Json(shown)))
 }
 
@@ -275,10 +276,10 @@ pub(crate) async fn post_dead_letter_discard(
     Path(id): Path<Uuid>,
     Json(body): Json<DiscardBody>,
 ) -> Result<Json<Shown>, ApiError> {
-    let mut tx = state.database.begin().await?;
-    let discarded = discard(&mut tx, &admin, (id, body.reason.as_str()));
-    let shown = database::within(discarded).await?;
-    database::commit(tx).await?;
+    let shown = state
+        .database
+        .transact(async |tx| discard(tx, &admin, (id, body.reason.as_str())).await)
+        .await?;
     Ok(Json(shown))
 }
 

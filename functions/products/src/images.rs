@@ -11,7 +11,7 @@ use shared::domain::flags::Flag;
 use shared::domain::ids;
 use shared::http::{ApiError, Json, Path, Problem, Seller};
 use shared::store::images::NewImage;
-use shared::store::{database, images, products};
+use shared::store::{images, products};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -96,7 +96,6 @@ pub async fn post_image(
     let form = form.await?;
     // Nobody shall find out by uploading that the bucket is away.
     state.objects.reach().await?;
-    let mut tx = state.database.begin().await?;
     let image = NewImage {
         id: image_id,
         product_id: product,
@@ -105,16 +104,15 @@ pub async fn post_image(
         byte_size: body.byte_size,
         alt: &body.alt,
     };
-    database::within(async {
-        let held = products::hold(&mut tx, product)
+    let announced = state.database.transact(async |tx| {
+        let held = products::hold(tx, product)
             .await?
             .ok_or_else(ApiError::not_found)?;
         may_change(&seller, held.seller_id, held.status)?;
-        images::announce(&mut tx, image).await?;
+        images::announce(tx, image).await?;
         Ok::<_, ApiError>(())
-    })
-    .await?;
-    database::commit(tx).await?;
+    });
+    announced.await?;
     let upload = Upload {
         url: form.url,
         method: "POST",

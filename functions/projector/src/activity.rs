@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared::domain::activity::{Activity, ActivityKind};
 use shared::domain::trending::Heat;
 use shared::store::activities::{self, Visitor};
-use shared::store::database::{self, Connection};
+use shared::store::database::Connection;
 use shared::store::{StoreError, recommendations};
 use uuid::Uuid;
 
@@ -19,10 +19,10 @@ pub(crate) async fn count(state: &AppState, reports: &[Report<'_>]) -> Result<()
     if reports.is_empty() {
         return Ok(());
     }
-    let mut tx = state.database.begin().await?;
-    let counted = database::within(count_in(&mut tx, reports));
-    counted.await?;
-    database::commit(tx).await
+    state
+        .database
+        .transact(async |tx| count_in(tx, reports).await)
+        .await
 }
 
 async fn count_in(tx: &mut Connection, reports: &[Report<'_>]) -> Result<(), StoreError> {
@@ -78,15 +78,15 @@ pub(crate) async fn recommend(state: &AppState, orders: &[Uuid]) -> Result<(), S
     if orders.is_empty() {
         return Ok(());
     }
-    let mut tx = state.database.begin().await?;
-    let products = recommendations::products_of(&mut tx, orders);
-    let products = database::statement(products).await?;
-    database::commit(tx).await?;
+    let products = state
+        .database
+        .write(async |tx| recommendations::products_of(tx, orders).await);
     // Each by itself, so that nobody waits for more than one lock.
-    for product in products {
-        let mut tx = state.database.begin().await?;
-        database::statement(recommendations::refresh(&mut tx, product)).await?;
-        database::commit(tx).await?;
+    for product in products.await? {
+        state
+            .database
+            .write(async |tx| recommendations::refresh(tx, product).await)
+            .await?;
     }
     Ok(())
 }

@@ -3,29 +3,32 @@
 
 use shared::events::Work;
 use shared::operations::OperationError;
-use shared::store::{PgConnection, StoreError, database, erasure};
+use shared::store::{PgConnection, StoreError, erasure};
 use uuid::Uuid;
 
 use crate::{AppState, PER_RUN, each};
 
 /// Looks at closed accounts; how many it is done with for now.
 pub(crate) async fn erase(state: &AppState) -> Result<Work, OperationError> {
-    let mut tx = state.database.begin().await?;
-    let due = database::statement(erasure::due(&mut tx, PER_RUN)).await?;
-    database::commit(tx).await?;
+    let due = state
+        .database
+        .write(async |tx| erasure::due(tx, PER_RUN).await)
+        .await?;
     each(&due, |user| erase_left_over(state, user)).await
 }
 
 /// Erases what is not needed any more. Cut off anywhere, it begins anew.
 async fn erase_left_over(state: &AppState, user: Uuid) -> Result<(), OperationError> {
-    let mut tx = state.database.begin().await?;
-    let customer = database::within(erase_stored(&mut tx, user)).await?;
-    database::commit(tx).await?;
+    let customer = state
+        .database
+        .transact(async |tx| erase_stored(tx, user).await)
+        .await?;
     if let Some(customer) = customer {
         state.payments.delete_customer(&customer).await?;
-        let mut tx = state.database.begin().await?;
-        database::statement(erasure::forget_provider_customer(&mut tx, user)).await?;
-        database::commit(tx).await?;
+        state
+            .database
+            .write(async |tx| erasure::forget_provider_customer(tx, user).await)
+            .await?;
     }
     Ok(())
 }

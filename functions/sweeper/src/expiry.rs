@@ -1,7 +1,7 @@
 //! Forgets what had its time: docs/ARCHITECTURE.md says of every table how long its rows are kept.
 
 use shared::resilience::policies::{ANSWERS_KEPT, JOB_RUNS_KEPT, MAIL_TOKENS_KEPT, WEBHOOKS_KEPT};
-use shared::store::{PgConnection, StoreError, database, idempotency, jobs, mail_tokens, webhooks};
+use shared::store::{PgConnection, StoreError, idempotency, jobs, mail_tokens, webhooks};
 
 use crate::AppState;
 
@@ -14,9 +14,10 @@ const PER_RUN: i64 = 2_000;
 /// # Errors
 /// The database's.
 pub(crate) async fn forget(state: &AppState) -> Result<usize, StoreError> {
-    let mut tx = state.database.begin().await?;
-    let forgotten = database::within(forget_oldest(&mut tx)).await?;
-    database::commit(tx).await?;
+    let forgotten = state
+        .database
+        .transact(async |tx| forget_oldest(tx).await)
+        .await?;
     Ok(usize::try_from(forgotten).unwrap_or(usize::MAX))
 }
 

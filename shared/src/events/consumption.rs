@@ -2,8 +2,8 @@
 
 use crate::domain::events::Place;
 use crate::state::Base;
+use crate::store::StoreError;
 use crate::store::outbox::{self, Missing};
-use crate::store::{StoreError, database};
 
 /// Notes that these events were handled, and says which earlier ones of their aggregates were not.
 /// A failure is only logged: the sweeper has the event sent again, and consumers take a repeat.
@@ -18,14 +18,11 @@ pub(super) async fn consumed(base: &Base, places: &[Place]) {
 }
 
 async fn note(base: &Base, places: &[Place]) -> Result<Vec<Missing>, StoreError> {
-    let mut tx = base.database.begin().await?;
-    let noted = database::within(async {
-        outbox::mark_consumed(&mut tx, places).await?;
-        Ok::<_, StoreError>(outbox::missing_before(&mut tx, places).await?)
+    let noted = base.database.write(async |tx| {
+        outbox::mark_consumed(tx, places).await?;
+        outbox::missing_before(tx, places).await
     });
-    let missing = noted.await?;
-    database::commit(tx).await?;
-    Ok(missing)
+    noted.await
 }
 
 /// Queues keep no order, so most come a moment later; the sweeper looks after the others.

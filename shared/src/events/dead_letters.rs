@@ -19,7 +19,7 @@ use crate::domain::dead_letters::ErrorClass;
 use crate::providers::queues::attributes;
 use crate::resilience::SharedState;
 use crate::state::{AppState, Base};
-use crate::store::{StoreError, database, dead_letters};
+use crate::store::{StoreError, dead_letters};
 
 /// What is said of a message that SQS itself has moved.
 const NO_ANSWER: &str = "its consumer ended without an answer each time it was given the message";
@@ -97,9 +97,9 @@ pub(super) async fn confirm(base: &Base, message: &SqsMessage) -> Result<(), Fai
 }
 
 async fn note(base: &Base, id: Uuid) -> Result<(), StoreError> {
-    let mut tx = base.database.begin().await?;
-    database::statement(dead_letters::succeed(&mut tx, id)).await?;
-    database::commit(tx).await
+    base.database
+        .write(async |tx| dead_letters::succeed(tx, id).await)
+        .await
 }
 
 /// Runs `keep` for every dead letter, one after the other, and reports exactly those that are

@@ -14,8 +14,8 @@ use crate::domain::jobs::Job;
 use crate::resilience::Deadline;
 use crate::resilience::policies::{JOB_RECORD_TIMEOUT, missed_after};
 use crate::state::Base;
+use crate::store::StoreError;
 use crate::store::jobs::{self, Ended, Lease, Standing};
-use crate::store::{StoreError, database};
 use crate::telemetry;
 
 /// The longest reason that is recorded, in characters.
@@ -198,19 +198,15 @@ fn reason(error: &Error) -> String {
 }
 
 async fn take(base: &Base, job: Job) -> Result<Option<Lease>, StoreError> {
-    let mut tx = base.database.begin().await?;
-    let lease = database::statement(jobs::take_lease(&mut tx, job)).await?;
-    database::commit(tx).await?;
-    Ok(lease)
+    base.database
+        .write(async |tx| jobs::take_lease(tx, job).await)
+        .await
 }
 
 async fn record(base: &Base, lease: Lease, ended: &Ended) -> Result<bool, StoreError> {
-    let work = async {
-        let mut tx = base.database.begin().await?;
-        let held = database::statement(jobs::finish(&mut tx, lease, ended)).await?;
-        database::commit(tx).await?;
-        Ok::<_, StoreError>(held)
-    };
+    let work = base
+        .database
+        .write(async |tx| jobs::finish(tx, lease, ended).await);
     with_time(work).await
 }
 

@@ -58,10 +58,10 @@ pub async fn publish(base: &Base, aggregate: Uuid) {
 /// The database is away, or could not do it for one of the aggregates; or queues did not take
 /// what there was.
 pub async fn sweep(base: &Base) -> Result<usize, SweepError> {
-    let mut tx = base.database.begin().await?;
-    let left = outbox::unpublished_aggregates(&mut tx, SETTLED_SECONDS, AGGREGATES_PER_SWEEP);
-    let aggregates = database::statement(left).await?;
-    database::commit(tx).await?;
+    let left = base.database.write(async |tx| {
+        outbox::unpublished_aggregates(tx, SETTLED_SECONDS, AGGREGATES_PER_SWEEP).await
+    });
+    let aggregates = left.await?;
     let (mut count, mut left, mut away, mut result) = (0, 0, 0, Ok(()));
     for (index, &aggregate) in aggregates.iter().enumerate() {
         match publish_aggregate(base, aggregate, context::deadline()).await {
@@ -98,12 +98,11 @@ pub async fn sweep(base: &Base) -> Result<usize, SweepError> {
 /// # Errors
 /// The database's.
 pub async fn send_again(base: &Base) -> Result<usize, StoreError> {
-    let mut tx = base.database.begin().await?;
-    let lost = outbox::publish_lost_again(&mut tx, CONSUMED_WITHIN, AGAIN_PER_SWEEP);
-    let lost = database::statement(lost).await?;
-    database::commit(tx).await?;
+    let lost = base
+        .database
+        .write(async |tx| outbox::publish_lost_again(tx, CONSUMED_WITHIN, AGAIN_PER_SWEEP).await);
     let mut count = 0;
-    for (queue, events) in lost {
+    for (queue, events) in lost.await? {
         tracing::warn!(
             queue,
             events,

@@ -14,7 +14,7 @@ use crate::state::Selling;
 use crate::store::orders::Locked;
 use crate::store::payments::{Attempt, AttemptState};
 use crate::store::refunds::NewRefund;
-use crate::store::{database, fulfilments, orders, outbox, payments, reservations};
+use crate::store::{fulfilments, orders, outbox, payments, reservations};
 
 const OUTCOME_UNKNOWN: &str = "It is not known yet whether the payment was made.";
 const NOT_NOW: &str = "An order can be cancelled only before it is sent.";
@@ -58,9 +58,10 @@ pub async fn cancel_order(
 }
 
 async fn cancel_here(state: &Selling, order_id: Uuid, actor: Uuid) -> Result<Next, OperationError> {
-    let mut tx = state.database.begin().await?;
-    let next = database::within(next(&mut tx, order_id, actor)).await?;
-    database::commit(tx).await?;
+    let next = state
+        .database
+        .transact(async |tx| next(tx, order_id, actor).await)
+        .await?;
     events::publish(state, order_id).await;
     Ok(next)
 }

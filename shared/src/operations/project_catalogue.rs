@@ -156,16 +156,13 @@ pub async fn categories(state: &Shelf) -> Result<usize, ProjectError> {
 /// The database or the store is away.
 pub async fn rates(state: &Shelf) -> Result<usize, ProjectError> {
     let read = async || {
-        let mut tx = state.database.begin().await?;
-        let all = database::within(async {
-            Ok::<_, StoreError>(AllRates {
+        let all = state.database.write(async |tx| {
+            Ok(AllRates {
                 shipping: rates::all_shipping(&mut *tx).await?,
                 tax: rates::all_tax(&mut *tx).await?,
             })
         });
-        let all = all.await?;
-        database::commit(tx).await?;
-        json(&all)
+        json(&all.await?)
     };
     let key = keys::RATES.to_owned();
     Ok(state.last_good.follow(key, read).await?.into())
@@ -177,11 +174,10 @@ pub async fn rates(state: &Shelf) -> Result<usize, ProjectError> {
 /// The database or the store is away.
 pub async fn trending(state: &Shelf) -> Result<usize, ProjectError> {
     let read = async || {
-        let mut tx = state.database.begin().await?;
-        let cards = recommendations::trending(&mut tx, TRENDING_LENGTH);
-        let cards = database::statement(cards).await?;
-        database::commit(tx).await?;
-        json(&cards)
+        let cards = state
+            .database
+            .write(async |tx| recommendations::trending(tx, TRENDING_LENGTH).await);
+        json(&cards.await?)
     };
     let key = keys::TRENDING.to_owned();
     Ok(state.last_good.follow(key, read).await?.into())
@@ -204,15 +200,13 @@ async fn settle(
 }
 
 async fn product_parts(state: &Shelf, id: Uuid) -> Result<Vec<Part>, ProjectError> {
-    let mut tx = state.database.begin().await?;
-    let read = database::within(async {
+    let read = state.database.write(async |tx| {
         let page = products::page(&mut *tx, &ProductKey::Id(id)).await?;
         let skus = variants::skus(&mut *tx, id).await?;
         let offers = reservations::offers(&mut *tx, &skus).await?;
-        Ok::<_, StoreError>((page, skus, offers))
+        Ok((page, skus, offers))
     });
     let (page, skus, offers) = read.await?;
-    database::commit(tx).await?;
     let Some(page) = page else {
         return Ok(vec![Part::absent(keys::product(id))]);
     };
@@ -238,14 +232,10 @@ async fn first_products(
     category: Option<&Slug>,
     sort: Sort,
 ) -> Result<Bytes, ProjectError> {
-    let mut tx = state.database.begin().await?;
-    let first = database::within(async {
-        let first = listing::first(&mut tx, category, sort, LIST_LENGTH).await;
-        first.map_err(StoreError::from)
-    });
-    let first = first.await?;
-    database::commit(tx).await?;
-    json(&first)
+    let first = state
+        .database
+        .write(async |tx| listing::first(tx, category, sort, LIST_LENGTH).await);
+    json(&first.await?)
 }
 
 fn json<T: Serialize>(value: &T) -> Result<Bytes, ProjectError> {

@@ -16,7 +16,6 @@ use crate::resilience::policies::{
 use crate::state::Selling;
 use crate::store::payments::AttemptState;
 use crate::store::reconciliation::{self, Compared};
-use crate::store::{StoreError, database};
 use crate::telemetry;
 
 /// Orders out of balance that one run reports.
@@ -37,32 +36,30 @@ enum Difference {
 /// # Errors
 /// The provider gave no answer, or the database's. Then the same is compared again.
 pub async fn reconcile(state: &Selling) -> Result<Option<usize>, OperationError> {
-    let mut tx = state.database.begin().await?;
-    let claim = reconciliation::claim(&mut tx, RECONCILE_PAUSE.as_secs_f64());
-    let claimed = database::statement(claim).await?;
-    database::commit(tx).await?;
-    let Some(compared_until) = claimed else {
+    let claimed = state
+        .database
+        .write(async |tx| reconciliation::claim(tx, RECONCILE_PAUSE.as_secs_f64()).await);
+    let Some(compared_until) = claimed.await? else {
         return Ok(None);
     };
     let (from, until) = stretch(compared_until, clock::now());
     let made = state.payments.made_between(from, until).await?;
-    let mut tx = state.database.begin().await?;
     let ids: Vec<_> = made.iter().map(|payment| payment.attempt_id).collect();
-    let compared = database::within(async {
-        let ours = reconciliation::attempts(&mut tx, &ids).await?;
-        let unbalanced = reconciliation::orders_out_of_balance(&mut tx, from, REPORTS_MAX).await?;
-        Ok::<_, StoreError>((ours, unbalanced))
+    let compared = state.database.write(async |tx| {
+        let ours = reconciliation::attempts(tx, &ids).await?;
+        let unbalanced = reconciliation::orders_out_of_balance(tx, from, REPORTS_MAX).await?;
+        Ok((ours, unbalanced))
     });
     let (ours, unbalanced) = compared.await?;
-    database::commit(tx).await?;
     for order_id in &unbalanced {
         tracing::error!(order.id = %order_id, "the order's money is not the sum of its payment events");
     }
     let (repaired, reported) = repair(state, &made, &ours).await?;
     tell(unbalanced.len() + reported);
-    let mut tx = state.database.begin().await?;
-    database::statement(reconciliation::compared_until(&mut tx, until)).await?;
-    database::commit(tx).await?;
+    state
+        .database
+        .write(async |tx| reconciliation::compared_until(tx, until).await)
+        .await?;
     Ok(Some(repaired))
 }
 

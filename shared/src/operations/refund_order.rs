@@ -132,24 +132,22 @@ async fn record(
     refund_id: Uuid,
     made: Result<String, PaymentError>,
 ) -> Result<(), OperationError> {
-    let mut tx = state.database.begin().await?;
-    database::within(async {
-        let Some((order, refund)) = lock(&mut tx, refund_id).await? else {
+    let recorded = state.database.transact(async |tx| {
+        let Some((order, refund)) = lock(tx, refund_id).await? else {
             return Ok(());
         };
         match made {
             Ok(provider_refund_id) => {
-                succeed(&mut tx, &order, &refund, Some(&provider_refund_id)).await
+                succeed(tx, &order, &refund, Some(&provider_refund_id)).await
             }
             Err(PaymentError::Refused(refusal)) => {
                 tracing::error!(order.id = %order.id, code = refusal.code, "the provider refused a refund");
-                fail(&mut tx, &order, &refund).await
+                fail(tx, &order, &refund).await
             }
             Err(error) => Err(error.into()),
         }
-    })
-    .await?;
-    Ok(database::commit(tx).await?)
+    });
+    recorded.await
 }
 
 async fn credit_wallet(

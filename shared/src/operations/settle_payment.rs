@@ -80,9 +80,10 @@ pub async fn settle_payments(
 ) -> Result<Work, OperationError> {
     let mut tally = Tally::default();
     loop {
-        let mut tx = state.database.begin().await?;
-        let due = database::statement(payments::unsettled_orders(&mut tx, PER_PAGE)).await?;
-        database::commit(tx).await?;
+        let due = state
+            .database
+            .write(async |tx| payments::unsettled_orders(tx, PER_PAGE).await)
+            .await?;
         let is_last = due.len() < PER_PAGE as usize;
         let mut are_workers_told = false;
         for (index, &order_id) in due.iter().enumerate() {
@@ -147,19 +148,16 @@ async fn lease(state: &Selling, order_id: Uuid) -> Result<Option<(Attempt, bool)
         );
         open && !attempt.leased && attempt.method == PaymentMethodKind::Card
     };
-    let mut tx = state.database.begin().await?;
-    let leased = database::within(async {
-        orders::lock(&mut tx, order_id).await?;
-        let attempt = payments::lock_latest(&mut tx, order_id).await?;
+    let leased = state.database.write(async |tx| {
+        orders::lock(tx, order_id).await?;
+        let attempt = payments::lock_latest(tx, order_id).await?;
         let attempt = attempt.filter(waits);
         if let Some(attempt) = &attempt {
-            payments::lease(&mut tx, attempt.id).await?;
+            payments::lease(tx, attempt.id).await?;
         }
-        Ok::<_, OperationError>(attempt)
+        Ok(attempt)
     });
-    let attempt = leased.await?;
-    database::commit(tx).await?;
-    Ok(attempt.map(|attempt| {
+    Ok(leased.await?.map(|attempt| {
         let certain = attempt.state == AttemptState::Pending;
         (attempt, certain)
     }))
@@ -176,19 +174,17 @@ pub async fn record(
     finding: &Finding,
     hears: Hears,
 ) -> Result<(), OperationError> {
-    let mut tx = state.database.begin().await?;
-    database::within(async {
-        let order = orders::lock(&mut tx, order_id).await?;
-        let attempt = payments::lock_latest(&mut tx, order_id)
+    let recorded = state.database.transact(async |tx| {
+        let order = orders::lock(tx, order_id).await?;
+        let attempt = payments::lock_latest(tx, order_id)
             .await?
             .filter(|attempt| attempt.id == attempt_id);
         if let (Some(order), Some(attempt)) = (order, attempt) {
-            record_payment(&mut tx, &order, &attempt, finding, hears).await?;
+            record_payment(tx, &order, &attempt, finding, hears).await?;
         }
         Ok::<_, OperationError>(())
-    })
-    .await?;
-    database::commit(tx).await?;
+    });
+    recorded.await?;
     events::publish(state, order_id).await;
     Ok(())
 }
@@ -245,9 +241,10 @@ pub async fn apply_webhook(state: &Selling, provider_event_id: &str) -> Result<(
     if let (Some(payment_id), Some(order_id)) = (event.payment_id(), order) {
         ask_provider(state, order_id, payment_id, event.attempt_id()).await?;
     }
-    let mut tx = state.database.begin().await?;
-    database::statement(webhooks::mark_applied(&mut tx, provider_event_id)).await?;
-    Ok(database::commit(tx).await?)
+    let applied = state
+        .database
+        .write(async |tx| webhooks::mark_applied(tx, provider_event_id).await);
+    Ok(applied.await?)
 }
 
 /// A webhook that was not applied yet, and the order whose payment it is about.
@@ -288,9 +285,10 @@ async fn ask_provider(
     if matches!(outcome, Outcome::Processing { .. }) {
         return Ok(());
     }
-    let mut tx = state.database.begin().await?;
-    let attempt = database::statement(payments::lock_latest(&mut tx, order_id)).await?;
-    database::commit(tx).await?;
+    let attempt = state
+        .database
+        .write(async |tx| payments::lock_latest(tx, order_id).await)
+        .await?;
     let about = |attempt: &Attempt| {
         attempt.provider_payment_id.as_deref() == Some(payment_id) || Some(attempt.id) == attempt_id
     };

@@ -96,7 +96,9 @@ impl Database {
     }
 
     /// Begins a transaction on the node that accepts writes. `begin` itself asks
-    /// for writes, so a node that was demoted meanwhile refuses it.
+    /// for writes, so a node that was demoted meanwhile refuses it. For what has nothing
+    /// but its statements between here and the commit there are [`Database::write`] and
+    /// [`Database::transact`].
     ///
     /// # Errors
     /// No node accepts writes, none could be asked in time, or migrations are pending.

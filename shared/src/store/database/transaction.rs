@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::{PgConnection, Postgres, Transaction};
 
+use super::Database;
 use super::node::Member;
 use crate::context;
 use crate::resilience::Intent;
@@ -14,6 +15,39 @@ use crate::store::StoreError;
 
 /// What statements run on inside of a transaction.
 pub type Connection = PgConnection;
+
+impl Database {
+    /// Runs statements in a transaction of their own and commits it. They are bounded
+    /// together, as by [`within`].
+    ///
+    /// # Errors
+    /// A statement's, or as [`Database::begin`], [`within`] and [`commit`]. Without `Ok`
+    /// nothing of it stays, except that a commit whose answer was lost may have happened.
+    pub async fn write<T>(
+        &self,
+        statements: impl AsyncFnOnce(&mut Connection) -> Result<T, sqlx::Error>,
+    ) -> Result<T, StoreError> {
+        let mut tx = self.begin().await?;
+        let value = statement(statements(&mut tx)).await?;
+        commit(tx).await?;
+        Ok(value)
+    }
+
+    /// Runs statements, and what is concluded from them, in a transaction of their own and
+    /// commits it. All of it is bounded as by [`within`]; the work's own error rolls back.
+    ///
+    /// # Errors
+    /// The work's own, or as [`Database::write`].
+    pub async fn transact<T, E: From<StoreError>>(
+        &self,
+        work: impl AsyncFnOnce(&mut Connection) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut tx = self.begin().await?;
+        let value = within(work(&mut tx)).await?;
+        commit(tx).await?;
+        Ok(value)
+    }
+}
 
 /// A transaction on the node that accepts writes. Dropped, it is rolled back.
 pub struct Tx {
