@@ -17,6 +17,8 @@ use sqlx::postgres::PgConnection;
 use std::time::Duration;
 use trouble::Trouble;
 
+/// Who comes and goes, where nothing else is said.
+const CUSTOMERS: u16 = 8;
 /// Traffic before the fault, to compare with.
 const BEFORE: Duration = Duration::from_secs(10);
 /// Traffic after it, to see it recover.
@@ -44,9 +46,10 @@ pub(crate) struct Options {
     /// How many messages die of `dead-letters`; one in fifty can never work
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u16).range(50..=5000))]
     letters: u16,
-    /// Customers
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=200))]
-    customers: u16,
+    /// Customers; 8 by default, and 3 of `dead-letters`, which compares how long they wait: of a
+    /// machine that has no room left it would only say that
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=200))]
+    customers: Option<u16>,
     /// Prints one JSON object per drill and nothing else
     #[arg(long)]
     json: bool,
@@ -98,7 +101,8 @@ fn chosen(options: &Options) -> Vec<String> {
 
 async fn drill(stack: &Stack, options: &Options, what: &str, progress: &Progress) -> Result<Shown> {
     let trouble = Trouble::of(stack, what, options.kind.as_deref(), options.times)?;
-    let scene = prepare(stack, options, progress).await?;
+    let customers = options.customers.unwrap_or(CUSTOMERS);
+    let scene = prepare(stack, customers, progress).await?;
     let traffic = Traffic::start(&scene);
     tokio::time::sleep(BEFORE).await;
     let from = traffic.elapsed();
@@ -130,7 +134,7 @@ async fn drill(stack: &Stack, options: &Options, what: &str, progress: &Progress
     })
 }
 
-async fn prepare(stack: &Stack, options: &Options, progress: &Progress) -> Result<Scene> {
+async fn prepare(stack: &Stack, customers: u16, progress: &Progress) -> Result<Scene> {
     let accounts = accounts::read(stack)?;
     let accounts = accounts.context("There are no sample people. Remedy: cargo holdfast up")?;
     let seller = SignIn {
@@ -140,7 +144,7 @@ async fn prepare(stack: &Stack, options: &Options, progress: &Progress) -> Resul
     progress
         .step("customers", async |_| {
             let url = stack.url(Port::Front);
-            let scene = Scene::prepare(&url, &seller, options.customers.into()).await?;
+            let scene = Scene::prepare(&url, &seller, customers.into()).await?;
             let words = format!(
                 "{} people, {} products",
                 scene.buyers.len(),
