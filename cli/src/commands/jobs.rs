@@ -82,8 +82,8 @@ fn print_jobs(jobs: &[Job]) {
             job.function,
             or_dash(job.last_outcome.as_deref()),
             if job.overdue { "OVERDUE" } else { "" },
-            seconds(or_dash(job.last_started_at.as_deref())),
-            seconds(or_dash(job.last_succeeded_at.as_deref())),
+            moment(job.last_started_at.as_deref()),
+            moment(job.last_succeeded_at.as_deref()),
             job.description
         );
     }
@@ -95,22 +95,10 @@ fn print_job(job: &Job) {
         ("does", job.description.as_str()),
         ("function", job.function.as_str()),
         ("overdue", if job.overdue { "YES" } else { "no" }),
-        (
-            "leased until",
-            seconds(or_dash(job.leased_until.as_deref())),
-        ),
-        (
-            "last started",
-            seconds(or_dash(job.last_started_at.as_deref())),
-        ),
-        (
-            "last done",
-            seconds(or_dash(job.last_succeeded_at.as_deref())),
-        ),
-        (
-            "next expected",
-            seconds(or_dash(job.next_expected_at.as_deref())),
-        ),
+        ("leased until", moment(job.leased_until.as_deref())),
+        ("last started", moment(job.last_started_at.as_deref())),
+        ("last done", moment(job.last_succeeded_at.as_deref())),
+        ("next expected", moment(job.next_expected_at.as_deref())),
     ];
     for (name, value) in rows {
         println!("{name:<13}  {value}");
@@ -131,10 +119,15 @@ fn print_runs(runs: &[Run]) {
         println!(
             "{:<19}  {:<19}  {:<7}  {:>7}  {}",
             seconds(&run.started_at),
-            seconds(or_dash(run.finished_at.as_deref())),
+            moment(run.finished_at.as_deref()),
             run.outcome,
             or_dash(count.as_deref()),
             cut(run.error.as_deref().unwrap_or_default())
         );
     }
+}
+
+/// An instant without the fraction of its second, or a dash for none.
+fn moment(instant: Option<&str>) -> &str {
+    seconds(or_dash(instant))
 }

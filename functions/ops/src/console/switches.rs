@@ -108,14 +108,9 @@ impl Moved {
         })
     }
 
-    /// For people.
-    pub(super) fn ago(&self) -> String {
-        words::ago(&self.at)
-    }
-
-    /// For programs.
-    pub(super) fn machine(&self) -> String {
-        words::machine(&self.at)
+    /// How long ago.
+    pub(super) fn ago(&self) -> words::Time {
+        words::age(&self.at)
     }
 }
 

@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 /// An instant, to the second: `2026-11-22 02:31:43 UTC`.
-pub(crate) fn instant(at: &OffsetDateTime) -> String {
+fn instant(at: &OffsetDateTime) -> String {
     let shape = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
     at.to_offset(time::UtcOffset::UTC)
         .format(&shape)
@@ -17,7 +17,7 @@ pub(crate) fn instant(at: &OffsetDateTime) -> String {
 }
 
 /// The same for programs, as `datetime` of a `<time>`: `2026-11-22T02:31:43Z`.
-pub(crate) fn machine(at: &OffsetDateTime) -> String {
+fn machine(at: &OffsetDateTime) -> String {
     let shape = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
     at.to_offset(time::UtcOffset::UTC)
         .format(&shape)
