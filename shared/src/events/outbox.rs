@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::context::{self, Context};
 use crate::domain::events::Queue;
-use crate::resilience::policies::{CONSUMED_WITHIN, PUBLISH_TIMEOUT};
+use crate::resilience::policies::{CONSUMED_WITHIN, PUBLISH_PAUSE, PUBLISH_TIMEOUT};
 use crate::resilience::{Class, Deadline};
 use crate::state::Base;
 use crate::store::outbox::{self, Pending};
@@ -46,8 +46,18 @@ pub enum SweepError {
 /// no more than [`PUBLISH_TIMEOUT`]: the sweeper publishes what is left.
 pub async fn publish(base: &Base, aggregate: Uuid) {
     let deadline = context::deadline().min(Deadline::after(PUBLISH_TIMEOUT));
-    if let Err(error) = publish_aggregate(base, aggregate, deadline).await {
-        tracing::warn!(error = %error, "events wait in the outbox");
+    loop {
+        match publish_aggregate(base, aggregate, deadline).await {
+            // Whoever is at it may have looked before our commit, and does not look again.
+            Ok(published) if published.is_taken && deadline.remaining() > PUBLISH_PAUSE => {
+                tokio::time::sleep(PUBLISH_PAUSE).await;
+            }
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!(error = %error, "events wait in the outbox");
+                return;
+            }
+        }
     }
 }
 
@@ -118,6 +128,8 @@ pub async fn send_again(base: &Base) -> Result<usize, StoreError> {
 #[derive(Default)]
 struct Published {
     count: usize,
+    /// Somebody else is at it, and nothing was done.
+    is_taken: bool,
     /// A queue did not take all of its events.
     is_left: bool,
     /// A queue did not answer, rather than refuse an event.
@@ -135,7 +147,11 @@ async fn publish_aggregate(
     let mut tx = base.database.begin().await?;
     let mut published = Published::default();
     let mut stopped = Vec::new();
-    for pending in database::within(claim(&mut tx, aggregate)).await? {
+    let Some(waiting) = database::within(claim(&mut tx, aggregate)).await? else {
+        published.is_taken = true;
+        return Ok(published);
+    };
+    for pending in waiting {
         let queue = Queue::from_name(&pending.queue);
         let Some(queue) = queue.filter(|queue| !stopped.contains(queue)) else {
             continue;
@@ -162,9 +178,9 @@ async fn publish_aggregate(
 }
 
 /// What is to be published, unless somebody else is at it.
-async fn claim(tx: &mut PgConnection, aggregate: Uuid) -> Result<Vec<Pending>, StoreError> {
+async fn claim(tx: &mut PgConnection, aggregate: Uuid) -> Result<Option<Vec<Pending>>, StoreError> {
     if !outbox::claim_aggregate(tx, aggregate).await? {
-        return Ok(Vec::new());
+        return Ok(None);
     }
-    Ok(outbox::pending(tx, aggregate).await?)
+    Ok(Some(outbox::pending(tx, aggregate).await?))
 }

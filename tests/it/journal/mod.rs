@@ -7,6 +7,7 @@ use shared::domain::dead_letters::{DeadLetterStatus, ErrorClass};
 use shared::domain::events::{Envelope, Event, Place};
 use shared::domain::trace::TraceContext;
 use shared::events::{keep_batch, publish, send_again, sweep};
+use shared::resilience::policies::PUBLISH_PAUSE;
 use shared::state::{AppState, DlqReplayer, Ops, Sweeper};
 use shared::store::dead_letters::{self, Filter, Shown};
 use shared::store::{database, outbox};
@@ -170,6 +171,25 @@ async fn consumer_sees_which_events_are_missing_and_that_they_came_late() {
     assert_eq!(journal.handle(3).await, [2]);
     assert!(journal.handle(2).await.is_empty());
     assert!(journal.handle(4).await.is_empty());
+}
+
+#[tokio::test]
+async fn event_that_is_written_while_another_is_published_waits_for_no_sweep() {
+    let journal = Journal::with(0).await;
+    // Several times, because a request does not wait for long and the machine may be busy.
+    eventually("it is published by its own request", async || {
+        let mut other = journal.pool().begin().await.unwrap();
+        let claim = outbox::claim_aggregate(&mut other, journal.order_id);
+        assert!(claim.await.unwrap());
+        journal.add().await;
+        let ends = async {
+            tokio::time::sleep(PUBLISH_PAUSE * 2).await;
+            other.commit().await.unwrap();
+        };
+        tokio::join!(publish(&journal.state, journal.order_id), ends);
+        (journal.arrived().await > 0).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -115,6 +115,10 @@ pub const MAIL_LEASE: Duration = Duration::from_secs(30);
 /// What publishing may add to a request; what was not sent by then is left to the sweeper.
 pub const PUBLISH_TIMEOUT: Duration = Duration::from_millis(300);
 
+/// Until a request looks again whether another is still publishing events of the same aggregate:
+/// about as long as one event takes.
+pub const PUBLISH_PAUSE: Duration = Duration::from_millis(20);
+
 /// How long a message waits after its first, second, … failure; then always the last.
 pub const REDELIVERY_PAUSES: [Duration; 5] = [
     Duration::from_secs(5),
