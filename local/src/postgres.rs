@@ -103,7 +103,7 @@ impl Credentials {
 
 /// A random password of 144 bits that needs no quoting anywhere.
 pub fn password() -> String {
-    use rand::Rng;
+    use rand::RngExt;
     rand::rng()
         .sample_iter(rand::distr::Alphanumeric)
         .take(25)

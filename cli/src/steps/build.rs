@@ -81,9 +81,11 @@ fn command(stack: &Stack, target: &Target<'_>) -> Command {
     for package in target.packages {
         command.args(["--package", package, "--bin", package]);
     }
-    if let Some(profile) = target.profile {
-        command.args(["--profile", profile]);
-    }
+    match target.profile {
+        Some(profile) => command.args(["--profile", profile]),
+        // As the tests have it, so that what is compiled for the one serves the other.
+        None => command.args(["--features", "tokio/test-util"]),
+    };
     if let Some(folder) = target.folder {
         command.arg("--lambda-dir").arg(folder);
     }

@@ -3,7 +3,7 @@
 use super::answers::{Act, Answer, Outcome};
 use super::http::{Reply, send};
 use super::scene::{Buyer, Scene, text};
-use rand::Rng;
+use rand::RngExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};

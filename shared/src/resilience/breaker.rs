@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rand::Rng;
+use rand::{Rng, RngExt};
 
 use super::policies::DependencyPolicy;
 

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use rand::rngs::SmallRng;
-use rand::{Rng, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use tokio::time::Instant;
 
 use super::policies::{self, POLICIES, Policy, RETRY_WINDOW, SLOW_PERCENT};

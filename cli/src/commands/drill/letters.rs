@@ -12,7 +12,7 @@ use local::drill::{Compared, Report, Scene, Stretch, Traffic, check};
 use local::process::{self, Signal, environments_of};
 use local::stack::STAGE;
 use local::{Port, Stack, postgres};
-use rand::Rng;
+use rand::RngExt;
 use serde_json::json;
 use sqlx::postgres::PgConnection;
 use std::cell::Cell;

@@ -11,7 +11,7 @@ use local::faults::Dependency;
 use local::postgres::survey::Survey;
 use local::postgres::{Cluster, Node, signals};
 use local::process::{self, Signal, environments_of};
-use rand::Rng;
+use rand::RngExt;
 use std::time::{Duration, Instant};
 
 /// All nodes of the database at once.
