@@ -6,7 +6,7 @@ mod trouble;
 
 use crate::progress::Progress;
 use crate::steps::accounts;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use local::drill::{Act, Answer, Scene, SignIn, Summary, Traffic, check, settle, within};
 use local::faults::Dependency;
@@ -135,8 +135,7 @@ async fn drill(stack: &Stack, options: &Options, what: &str, progress: &Progress
 }
 
 async fn prepare(stack: &Stack, customers: u16, progress: &Progress) -> Result<Scene> {
-    let accounts = accounts::read(stack)?;
-    let accounts = accounts.context("There are no sample people. Remedy: cargo holdfast up")?;
+    let accounts = accounts::made(stack)?;
     let seller = SignIn {
         email: accounts.seller.email,
         password: accounts.seller.password,

@@ -91,10 +91,9 @@ impl Customers {
     /// Customers of a stack.
     ///
     /// # Errors
-    /// It has no sample people.
+    /// It was never brought up.
     pub(super) fn of(stack: &Stack) -> Result<Self> {
-        let accounts = accounts::read(stack)?;
-        let accounts = accounts.context("There are no sample people. Remedy: cargo holdfast up")?;
+        let accounts = accounts::made(stack)?;
         Ok(Self {
             client: Client::builder().timeout(TIMEOUT).no_proxy().build()?,
             api_url: stack.url(Port::Front),
