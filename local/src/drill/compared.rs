@@ -19,11 +19,8 @@ pub struct Compared {
 impl Compared {
     /// Compares `beside` with what came before and after it: what grows or warms up with time
     /// counts for neither.
-    pub fn of(answers: &[Answer], before: Stretch, beside: Stretch, after: Stretch) -> Self {
-        let (quiet, beside) = (
-            within(answers, &[before, after]),
-            within(answers, &[beside]),
-        );
+    pub fn of(answers: &[Answer], quiet: &[Stretch], beside: Stretch) -> Self {
+        let (quiet, beside) = (within(answers, quiet), within(answers, &[beside]));
         Self {
             quiet: Summary::of_all(&quiet),
             beside: Summary::of_all(&beside),
@@ -72,7 +69,7 @@ mod tests {
         ];
         let span = |from, until| (Duration::from_secs(from), Duration::from_secs(until));
         let (before, beside, after) = (span(4, 7), span(20, 26), span(26, 40));
-        let compared = Compared::of(&answers.map(answer), before, beside, after);
+        let compared = Compared::of(&answers.map(answer), &[before, after], beside);
         assert_eq!(compared.quiet_p99, Duration::from_millis(10));
         assert_eq!(compared.beside_p99, Duration::from_millis(12));
         assert!((compared.ratio() - 1.2).abs() < 1e-9);

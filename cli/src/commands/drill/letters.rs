@@ -13,7 +13,7 @@ use local::process::{self, Signal, environments_of};
 use local::stack::STAGE;
 use local::{Port, Stack, postgres};
 use rand::RngExt;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::postgres::PgConnection;
 use std::cell::Cell;
 use std::time::{Duration, Instant};
@@ -33,7 +33,8 @@ const ONE_IN: u16 = 50;
 const PACE: Duration = Duration::from_millis(100);
 
 /// Traffic right before the replay and right after it, to compare with; each so long.
-const QUIET: Duration = Duration::from_secs(90);
+/// Whole minutes, because the schedules come each minute.
+const QUIET: Duration = Duration::from_secs(120);
 
 /// A defect is tried five times, with pauses of more than six minutes in all.
 const DYING: Duration = Duration::from_secs(15 * 60);
@@ -59,21 +60,32 @@ const RATIO_MAX: f64 = 1.2;
 
 /// What happened when, since the traffic began.
 struct Played {
-    /// Right before the replay.
-    before: Stretch,
-    /// From the request to replay until all were done with.
-    replay: Stretch,
-    /// Right after it.
-    after: Stretch,
+    /// Right before the replay, and right after it.
+    quiet: [Stretch; 2],
+    replay: Replay,
     /// From the first message until the last one was parked.
     died_within: Duration,
     letters: Letters,
+}
+
+/// When what of the replay happened, since the traffic began.
+#[derive(Default)]
+struct Replay {
+    /// When it was asked for.
+    from: Duration,
+    /// When the first of them had its effect.
+    began: Duration,
+    /// From the first kill to the last.
+    killing: Stretch,
+    /// When all were done with.
+    until: Duration,
     kills: u32,
 }
 
 /// What the drill showed.
 struct Shown {
-    compared: Compared,
+    beside: Compared,
+    killing: Compared,
     played: Played,
     settled: Option<Duration>,
     report: Report,
@@ -110,8 +122,10 @@ pub(super) async fn drill(stack: &Stack, options: &Options, progress: &Progress)
     let mut report = check(&mut db, &stack.url(Port::Payments), &outcomes, &scene.goods).await?;
     let broken = played.letters.check(stack, &mut db).await?;
     report.violations.extend(broken);
+    let compared = |beside| Compared::of(&answers, &played.quiet, beside);
     let shown = Shown {
-        compared: Compared::of(&answers, played.before, played.replay, played.after),
+        beside: compared((played.replay.began, played.replay.until)),
+        killing: compared(played.replay.killing),
         played,
         settled,
         report,
@@ -135,15 +149,12 @@ impl Play<'_> {
         let died_within = began.elapsed();
         mend_mailer(db).await?;
         let before = self.quiet().await?;
-        let (from, kills) = self.replay(db, &letters).await?;
-        let replay = (from, self.traffic.elapsed());
+        let replay = self.replay(db, &letters).await?;
         Ok(Played {
-            before,
+            quiet: [before, self.quiet().await?],
             replay,
-            after: self.quiet().await?,
             died_within,
             letters,
-            kills,
         })
     }
 
@@ -192,83 +203,119 @@ impl Play<'_> {
             .await
     }
 
-    /// Replays them as an admin does; since when, and how often the replayer was killed meanwhile.
-    async fn replay(&self, db: &mut PgConnection, letters: &Letters) -> Result<(Duration, u32)> {
+    /// Replays them as an admin does.
+    async fn replay(&self, db: &mut PgConnection, letters: &Letters) -> Result<Replay> {
         // A code of the second factor may have to be waited for, which is no part of it.
         let desk = Desk::open(self.stack).await?.stepped_up().await?;
         let from = self.traffic.elapsed();
-        let kills = Cell::new(0);
+        let mut played = Replay {
+            from,
+            began: from,
+            ..Replay::default()
+        };
         self.progress
             .step("replaying", async |step| {
                 let (replay, _) = desk.replay_all(QUEUE, TYPE).await?;
-                let count = u32::try_from(letters.events().len())?;
+                let following = Following {
+                    letters,
+                    replay,
+                    done: Cell::new(0),
+                };
                 tokio::select! {
-                    done = all_done(db, letters, replay, step) => done?,
-                    () = kill(self.stack, PACE * count, &kills) => {}
+                    done = following.all(db, step) => done?,
+                    () = self.disturb(&following, &mut played) => {}
                 }
-                let words = format!("the replayer was killed {} times", kills.get());
+                let words = format!("the replayer was killed {} times", played.kills);
                 Ok(((), words))
             })
             .await?;
-        Ok((from, kills.get()))
+        played.until = self.traffic.elapsed();
+        Ok(played)
+    }
+
+    /// Leaves the first half alone, kills the replayer again and again while it sends the second,
+    /// then leaves the rest to its schedule. Never ends.
+    async fn disturb(&self, following: &Following<'_>, played: &mut Replay) {
+        following.until(1).await;
+        played.began = self.traffic.elapsed();
+        let half = following.letters.events().len() / 2;
+        following.until(half).await;
+        let halved = self.traffic.elapsed();
+        let run_max = (PACE * u32::try_from(half).unwrap_or(u32::MAX) / KILLS).max(BEFORE_KILL * 2);
+        while played.kills < KILLS {
+            let run = rand::rng().random_range(BEFORE_KILL..run_max);
+            let killed = kill_after(self.stack, run).await;
+            played.kills += u32::from(killed);
+            played.killing = (halved, self.traffic.elapsed());
+        }
+        std::future::pending().await
     }
 }
 
-/// Waits until each is replayed or parked again.
-async fn all_done(
-    db: &mut PgConnection,
-    letters: &Letters,
+/// What is known of the messages while they are replayed.
+struct Following<'a> {
+    letters: &'a Letters,
     replay: Uuid,
-    step: &Step,
-) -> Result<()> {
-    let (good, poison) = (letters.good.len(), letters.poison.len());
-    let began = Instant::now();
-    loop {
-        // Of whichever replay: one whose message came once more by itself is done with before.
-        let standing = letters.standing(db).await?;
-        let done = (standing.replayed, standing.parked);
-        if done == (i64::try_from(good)?, i64::try_from(poison)?) {
-            return Ok(());
+    /// How many are replayed or parked again.
+    done: Cell<usize>,
+}
+
+impl Following<'_> {
+    /// Waits until each is replayed or parked again.
+    async fn all(&self, db: &mut PgConnection, step: &Step) -> Result<()> {
+        let (good, poison) = (self.letters.good.len(), self.letters.poison.len());
+        let began = Instant::now();
+        loop {
+            // Of whichever replay: one whose message came once more by itself is done with before.
+            let standing = self.letters.standing(db).await?;
+            let replayed = usize::try_from(standing.replayed)?;
+            let parked = usize::try_from(standing.parked)?;
+            if (replayed, parked) == (good, poison) {
+                return Ok(());
+            }
+            if began.elapsed() > REPLAYING {
+                bail!(
+                    "{replayed} of {good} are replayed, {parked} of {poison} parked. They are not \
+                     lost: cargo holdfast dlq stats --replay {} --follow",
+                    self.replay
+                );
+            }
+            // All are parked until the replay is written down.
+            self.done.set(replayed);
+            step.say(format!("{replayed} replayed, {parked} parked"));
+            tokio::time::sleep(PAUSE).await;
         }
-        if began.elapsed() > REPLAYING {
-            bail!(
-                "{} of {good} are replayed, {} of {poison} parked. They are not lost: \
-                 cargo holdfast dlq stats --replay {replay} --follow",
-                standing.replayed,
-                standing.parked
-            );
+    }
+
+    /// Waits until so many are replayed.
+    async fn until(&self, count: usize) {
+        while self.done.get() < count {
+            tokio::time::sleep(PAUSE).await;
         }
-        step.say(format!("{} replayed, {} parked", done.0, done.1));
-        tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Has the replayer run and kills all that it runs in, again and again, within the time that
-/// `sending` takes; then leaves the rest to its schedule. Never ends.
-async fn kill(stack: &Stack, sending: Duration, kills: &Cell<u32>) {
+/// Has the replayer run for so long and kills all that it runs in; whether there was any.
+async fn kill_after(stack: &Stack, run: Duration) -> bool {
     let function = format!("holdfast-{STAGE}-dlq-replayer");
-    let run_max = (sending / KILLS).max(BEFORE_KILL * 2);
-    while kills.get() < KILLS {
-        let run = rand::rng().random_range(BEFORE_KILL..run_max);
-        let tick = tokio::time::timeout(PATIENCE, emulator::invoke(stack, &function));
-        let kill = async {
-            tokio::time::sleep(run).await;
-            let environments = environments_of(stack, "dlq-replayer");
-            for pid in &environments {
-                process::send(*pid, Signal::Kill);
-            }
-            kills.set(kills.get() + u32::from(!environments.is_empty()));
-        };
-        // Whether it answers is of no interest: it is killed.
-        let _ = tokio::join!(tick, kill);
-    }
-    std::future::pending().await
+    let tick = tokio::time::timeout(PATIENCE, emulator::invoke(stack, &function));
+    let kill = async {
+        tokio::time::sleep(run).await;
+        let environments = environments_of(stack, "dlq-replayer");
+        for pid in &environments {
+            process::send(*pid, Signal::Kill);
+        }
+        !environments.is_empty()
+    };
+    // Whether it answers is of no interest: it is killed.
+    let (_, killed) = tokio::join!(tick, kill);
+    killed
 }
 
 impl Shown {
     fn told(&self) -> Told {
-        let (compared, played) = (&self.compared, &self.played);
-        let lasted = played.replay.1.saturating_sub(played.replay.0);
+        let played = &self.played;
+        let lasted = played.replay.until.saturating_sub(played.replay.from);
         Told {
             violations: self.report.violations.len(),
             text: self.text(lasted),
@@ -279,12 +326,11 @@ impl Shown {
                 "poison": played.letters.poison.len(),
                 "died_within_s": played.died_within.as_secs_f32(),
                 "replayed_within_s": lasted.as_secs_f32(),
-                "kills": played.kills,
-                "quiet": figures(&compared.quiet),
-                "beside": figures(&compared.beside),
-                "quiet_p99_ms": compared.quiet_p99.as_millis(),
-                "beside_p99_ms": compared.beside_p99.as_millis(),
-                "p99_ratio": compared.ratio(),
+                "kills": played.replay.kills,
+                "quiet": figures(&self.beside.quiet),
+                "quiet_p99_ms": self.beside.quiet_p99.as_millis(),
+                "beside": beside(&self.beside),
+                "killing": beside(&self.killing),
                 "settled_s": self.settled.map(|settled| settled.as_secs_f32()),
                 "acknowledged": self.report.acknowledged,
                 "orders": self.report.orders,
@@ -295,7 +341,7 @@ impl Shown {
     }
 
     fn text(&self, lasted: Duration) -> String {
-        let (compared, played) = (&self.compared, &self.played);
+        let played = &self.played;
         let (good, poison) = (played.letters.good.len(), played.letters.poison.len());
         let mut lines = vec![
             format!("\n{WHAT}: {} messages", good + poison),
@@ -303,22 +349,29 @@ impl Shown {
                 "  died within {:.0} s, replayed within {:.0} s, the replayer was killed {} times",
                 played.died_within.as_secs_f32(),
                 lasted.as_secs_f32(),
-                played.kills
+                played.replay.kills
             ),
+            "  right before and after the replay:".to_owned(),
         ];
-        lines.push("  right before and after the replay:".to_owned());
-        lines.extend(compared.quiet.iter().map(act));
-        lines.push("  beside the replay:".to_owned());
-        lines.extend(compared.beside.iter().map(act));
+        lines.extend(self.beside.quiet.iter().map(act));
+        lines.push("  beside the replay, from its first effect to its last:".to_owned());
+        lines.extend(self.beside.beside.iter().map(act));
+        lines.push("  of that, while the replayer was killed:".to_owned());
+        lines.extend(self.killing.beside.iter().map(act));
         lines.push(format!(
-            "  p99 of all: {} ms before and after, {} ms beside it: × {:.2}, {}",
-            compared.quiet_p99.as_millis(),
-            compared.beside_p99.as_millis(),
-            compared.ratio(),
-            match compared.ratio() <= RATIO_MAX {
+            "  p99 of all: {} ms before and after, {} ms beside the replay: × {:.2}, {}",
+            self.beside.quiet_p99.as_millis(),
+            self.beside.beside_p99.as_millis(),
+            self.beside.ratio(),
+            match self.beside.ratio() <= RATIO_MAX {
                 true => format!("within the aim of × {RATIO_MAX:.2}"),
                 false => format!("more than the aim of × {RATIO_MAX:.2}"),
-            }
+            },
+        ));
+        lines.push(format!(
+            "  while the replayer was killed: {} ms, × {:.2}",
+            self.killing.beside_p99.as_millis(),
+            self.killing.ratio(),
         ));
         lines.push(format!("  nothing under way {}", after(self.settled)));
         if self.report.violations.is_empty() {
@@ -329,4 +382,13 @@ impl Shown {
         lines.extend(checked(&self.report));
         lines.join("\n")
     }
+}
+
+/// How customers fared beside something, for programs.
+fn beside(compared: &Compared) -> Value {
+    json!({
+        "acts": figures(&compared.beside),
+        "p99_ms": compared.beside_p99.as_millis(),
+        "p99_ratio": compared.ratio(),
+    })
 }
