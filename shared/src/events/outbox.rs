@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::context::{self, Context};
 use crate::domain::events::Queue;
-use crate::resilience::policies::{CONSUMED_WITHIN, PUBLISH_PAUSE, PUBLISH_TIMEOUT};
+use crate::resilience::policies::{CONSUMED_WITHIN, PUBLISH_PAUSE, PUBLISH_TIMEOUT, PUBLISH_WAIT};
 use crate::resilience::{Class, Deadline};
 use crate::state::Base;
 use crate::store::outbox::{self, Pending};
@@ -43,13 +43,15 @@ pub enum SweepError {
 
 /// Publishes an aggregate's events right after the commit that wrote them. A
 /// failure is only logged, and a queue that does not answer costs the request
-/// no more than [`PUBLISH_TIMEOUT`]: the sweeper publishes what is left.
+/// no more than [`PUBLISH_TIMEOUT`], after waiting for no more than [`PUBLISH_WAIT`] for another
+/// request that publishes events of the aggregate: the sweeper publishes what is left.
 pub async fn publish(base: &Base, aggregate: Uuid) {
-    let deadline = context::deadline().min(Deadline::after(PUBLISH_TIMEOUT));
+    let patience = context::deadline().min(Deadline::after(PUBLISH_WAIT));
     loop {
+        let deadline = context::deadline().min(Deadline::after(PUBLISH_TIMEOUT));
         match publish_aggregate(base, aggregate, deadline).await {
             // Whoever is at it may have looked before our commit, and does not look again.
-            Ok(published) if published.is_taken && deadline.remaining() > PUBLISH_PAUSE => {
+            Ok(published) if published.is_taken && patience.remaining() > PUBLISH_PAUSE => {
                 tokio::time::sleep(PUBLISH_PAUSE).await;
             }
             Ok(_) => return,

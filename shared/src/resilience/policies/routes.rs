@@ -1,8 +1,8 @@
 //! The worst cases, held against the deadline at compile time.
 
 use super::{
-    Intent, MAIL_LEASE, POLICIES, PUBLISH_TIMEOUT, REQUEST_TIMEOUT, SESSIONS_END_TIMEOUT,
-    worst_case_ms,
+    Intent, MAIL_LEASE, POLICIES, PUBLISH_TIMEOUT, PUBLISH_WAIT, REQUEST_TIMEOUT,
+    SESSIONS_END_TIMEOUT, worst_case_ms,
 };
 
 /// A route's outside calls, one after the other, when everything goes as badly as it can.
@@ -155,7 +155,7 @@ const _: () = {
             + 2 * worst_case_ms(Intent::LimitCheck)
             + worst_case_ms(Intent::DatabaseWrite)) as u128
             + SESSIONS_END_TIMEOUT.as_millis()
-            + PUBLISH_TIMEOUT.as_millis()
+            + (PUBLISH_WAIT.as_millis() + PUBLISH_TIMEOUT.as_millis())
             <= REQUEST_TIMEOUT.as_millis()
     );
     // Checkout: limit, a transaction, the charge, a transaction. Connecting happens once.

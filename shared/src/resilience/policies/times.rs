@@ -115,8 +115,11 @@ pub const MAIL_LEASE: Duration = Duration::from_secs(30);
 /// What publishing may add to a request; what was not sent by then is left to the sweeper.
 pub const PUBLISH_TIMEOUT: Duration = Duration::from_millis(300);
 
-/// Until a request looks again whether another is still publishing events of the same aggregate:
-/// about as long as one event takes.
+/// How long a request waits while others publish events of the same aggregate: as the last of
+/// several webhooks of one payment does.
+pub const PUBLISH_WAIT: Duration = Duration::from_millis(500);
+
+/// Between two looks whether they still do.
 pub const PUBLISH_PAUSE: Duration = Duration::from_millis(20);
 
 /// How long a message waits after its first, second, … failure; then always the last.
