@@ -11,6 +11,7 @@
 mod aftermath;
 mod alone;
 mod analytics;
+mod audit;
 mod auth;
 mod batches;
 mod buying;

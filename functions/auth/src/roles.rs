@@ -5,6 +5,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use shared::domain::accounts::{AccountError, Role};
+use shared::domain::audit::Action;
 use shared::http::{Admin, ApiError, Json, Path, Problem, SteppedUp, User};
 use shared::store::audit::{self, Entry};
 use shared::store::{PgConnection, accounts};
@@ -68,7 +69,7 @@ async fn set(tx: &mut PgConnection, admin: &User, id: Uuid, role: Role) -> Resul
     accounts::set_role(tx, id, role).await?;
     let entry = Entry {
         actor: admin.id(),
-        action: "user.role",
+        action: Action::UserRole,
         subject: &id.to_string(),
         detail: json!({"from": before, "to": role}),
     };

@@ -6,6 +6,7 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shared::domain::address::Country;
+use shared::domain::audit::Action;
 use shared::domain::events::{Event, RATES};
 use shared::domain::money::{Currency, Money};
 use shared::events;
@@ -185,7 +186,7 @@ async fn commit_change(state: &AppState, mut tx: Tx) -> Result<(), ApiError> {
 fn replaced<T: Serialize>(actor: Uuid, subject: &'static str, table: &Table<T>) -> Entry<'static> {
     Entry {
         actor,
-        action: "rates.replace",
+        action: Action::RatesReplace,
         subject,
         detail: json!(table),
     }

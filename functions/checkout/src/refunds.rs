@@ -4,6 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use shared::domain::audit::Action;
 use shared::domain::catalogue::Reason;
 use shared::domain::flags::Flag;
 use shared::domain::idempotency::IdempotencyKey;
@@ -105,7 +106,7 @@ pub(crate) async fn post_refund(
             &mut tx,
             &Entry {
                 actor: user.id(),
-                action: "order.refund",
+                action: Action::OrderRefund,
                 subject: &subject,
                 detail,
             },

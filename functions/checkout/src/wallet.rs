@@ -4,6 +4,7 @@ use axum::extract::State;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use shared::domain::audit::Action;
 use shared::domain::catalogue::Reason;
 use shared::domain::flags::Flag;
 use shared::domain::idempotency::IdempotencyKey;
@@ -164,7 +165,7 @@ pub(crate) async fn post_credit(
         &mut tx,
         &Entry {
             actor: admin.id(),
-            action: "wallet.credit",
+            action: Action::WalletCredit,
             subject: &subject,
             detail,
         },

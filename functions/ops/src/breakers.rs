@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use shared::domain::audit::Action;
 use shared::domain::catalogue::Reason;
 use shared::dynamo::control::Change;
 use shared::http::{Admin, ApiError, Json, Page, Path, Problem, SteppedUp};
@@ -152,7 +153,7 @@ pub(crate) async fn put_breaker(
     state.breakers.force(dependency, forced, &change).await?;
     let done = Done {
         admin: &admin,
-        action: "breaker.set",
+        action: Action::BreakerSet,
         subject: dependency.name(),
         detail: json!({"state": body.state, "reason": change.reason}),
     };

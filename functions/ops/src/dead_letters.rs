@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use shared::domain::audit::Action;
 use shared::domain::catalogue::Reason;
 use shared::domain::dead_letters::{DeadLetterStatus, ErrorClass};
 use shared::domain::events::Queue;
@@ -335,7 +336,7 @@ async fn replay(
     let released = dead_letters::release_matching(tx, replay_id, filter, limit).await?;
     let entry = Entry {
         actor: admin.id(),
-        action: "dead_letters.replay",
+        action: Action::DeadLettersReplay,
         subject: &replay_id.to_string(),
         detail: json!({
             "queue": filter.queue, "type": filter.type_, "error_class": filter.error_class,
@@ -357,7 +358,7 @@ async fn replay_one(tx: &mut PgConnection, admin: &User, id: Uuid) -> Result<Sho
             dead_letters::release(tx, id).await?;
             let entry = Entry {
                 actor: admin.id(),
-                action: "dead_letter.replay",
+                action: Action::DeadLetterReplay,
                 subject: &id.to_string(),
                 detail: json!({}),
             };
@@ -385,7 +386,7 @@ async fn discard(
     outbox::give_up(tx, id).await?;
     let entry = Entry {
         actor: admin.id(),
-        action: "dead_letter.discard",
+        action: Action::DeadLetterDiscard,
         subject: &id.to_string(),
         detail: json!({"reason": reason}),
     };

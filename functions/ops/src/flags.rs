@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use shared::domain::audit::Action;
 use shared::domain::catalogue::Reason;
 use shared::domain::flags::Flag;
 use shared::dynamo::flags::StoredFlag;
@@ -136,7 +137,7 @@ pub(crate) async fn put_flag(
     state.flags.set(flag, &stored).await?;
     let done = Done {
         admin: &admin,
-        action: "flag.set",
+        action: Action::FlagSet,
         subject: flag.name(),
         detail: json!({"enabled": stored.enabled, "reason": stored.change.reason}),
     };

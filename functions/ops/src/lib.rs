@@ -1,9 +1,10 @@
-//! The routes of `ops`: health, kill switches, breakers, dead letters, scheduled jobs, the shop's
-//! figures, the console, the contract, the page that shows it, and whatever no other function takes,
-//! which is a 404.
+//! The routes of `ops`: health, kill switches, breakers, dead letters, who did what,
+//! scheduled jobs, the shop's figures, the console, the contract, the page that shows it, and
+//! whatever no other function takes, which is a 404.
 #![recursion_limit = "256"]
 
 mod analytics;
+mod audit;
 mod breakers;
 mod checks;
 mod console;
@@ -45,6 +46,7 @@ pub fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(dead_letters::get_dead_letter))
         .routes(routes!(dead_letters::post_dead_letter_replay))
         .routes(routes!(dead_letters::post_dead_letter_discard))
+        .routes(routes!(audit::get_audit))
         .routes(routes!(jobs::get_jobs))
         .routes(routes!(jobs::get_job))
         .routes(routes!(analytics::get_summary))

@@ -4,6 +4,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::Value;
 use shared::clock;
+use shared::domain::audit::Action;
 use shared::domain::catalogue::Reason;
 use shared::dynamo::control::Change;
 use shared::http::{Admin, Json};
@@ -16,7 +17,7 @@ use crate::AppState;
 /// What an admin did just now.
 pub(crate) struct Done<'a> {
     pub(crate) admin: &'a Admin,
-    pub(crate) action: &'static str,
+    pub(crate) action: Action,
     pub(crate) subject: &'static str,
     pub(crate) detail: Value,
 }
@@ -38,7 +39,7 @@ pub(crate) async fn recorded<T: Serialize>(state: &AppState, done: &Done<'_>, vi
         Err(error) => {
             tracing::error!(
                 actor = %done.admin.0.id(),
-                action = done.action,
+                action = done.action.name(),
                 subject = done.subject,
                 detail = %done.detail,
                 error = telemetry::chain(&error),

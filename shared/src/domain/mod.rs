@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod activity;
 pub mod address;
+pub mod audit;
 pub mod cart;
 pub mod catalogue;
 pub mod dead_letters;

@@ -109,6 +109,7 @@ pub(super) const TABLE: &[Row] = &[
     ("GET /api/v1/admin/flags",                           Nothing, "",              "U F F F F + + U U U"),
     ("GET /api/v1/admin/flags/{name}",                    Flag,    "",              "U F F F F + + U U U"),
     ("PUT /api/v1/admin/flags/{name}",                    Flag,    "{}",            "U F F F F S ! U U U"),
+    ("GET /api/v1/admin/audit",                           Nothing, "",              "U F F F F + + U U U"),
     ("GET /api/v1/admin/jobs",                            Nothing, "",              "U F F F F + + U U U"),
     ("GET /api/v1/admin/jobs/{name}",                     Job,     "",              "U F F F F + + U U U"),
     ("GET /api/v1/admin/analytics/summary",               Nothing, "",              "U F F F F + + U U U"),
