@@ -64,7 +64,9 @@ impl Contract {
     /// The schema of an operation's JSON body, if it takes one.
     pub fn body<'a>(&'a self, operation: &'a Operation) -> Option<&'a Value> {
         let content = operation.spec.pointer("/requestBody/content")?;
-        Some(self.resolved(&content["application/json"]["schema"]))
+        let schema = &content["application/json"]["schema"];
+        // Of a body that may be missing, what it is when it is there.
+        Some(self.resolved(schema.pointer("/oneOf/0").unwrap_or(schema)))
     }
 
     /// A body that this schema allows, with all that may be in it.

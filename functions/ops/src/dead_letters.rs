@@ -104,12 +104,12 @@ impl ReplayView {
 pub(crate) struct DiscardBody {
     /// For whoever asks later.
     #[schema(
-        value_type = String,
+        value_type = Option<String>,
         example = "a test of ours, about no order",
         min_length = 1,
         max_length = 200
     )]
-    pub(crate) reason: Reason,
+    pub(crate) reason: Option<Reason>,
 }
 
 /// Lists dead letters, those that were given up last first.
@@ -262,24 +262,26 @@ pub(crate) async fn post_dead_letter_replay(
 /// Gives a dead letter up for good. It is never processed, and never comes back.
 #[utoipa::path(
     post, path = "/admin/dead-letters/{id}/discard", tag = "operations", security(("bearer" = [])), params(("id" = Uuid, Path)),
-    request_body = DiscardBody,
+    request_body = Option<DiscardBody>,
     responses(
         (status = 200, description = "As it stands now", body = Shown),
         (status = 403, description = "Not an admin (`forbidden`), or without a second factor (`step-up-required`)", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "There is none", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It is being replayed, or done with", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "No reason", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The reason is none", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub(crate) async fn post_dead_letter_discard(
     State(state): State<AppState>,
     SteppedUp(Admin(admin)): SteppedUp,
     Path(id): Path<Uuid>,
-    Json(body): Json<DiscardBody>,
+    body: Option<Json<DiscardBody>>,
 ) -> Result<Json<Shown>, ApiError> {
+    let reason = body.and_then(|Json(body)| body.reason);
+    let reason = reason.as_ref().map_or("none was given", Reason::as_str);
     let shown = state
         .database
-        .transact(async |tx| discard(tx, &admin, (id, body.reason.as_str())).await)
+        .transact(async |tx| discard(tx, &admin, (id, reason)).await)
         .await?;
     Ok(Json(shown))
 }

@@ -81,8 +81,7 @@ pub struct Check {
     /// `held_closed` by an operator.
     #[schema(example = "closed")]
     pub breaker: String,
-    /// What it said, for a person.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What it said, for a person; null where it had nothing to say.
     pub detail: Option<String>,
 }
 

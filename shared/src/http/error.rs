@@ -240,13 +240,28 @@ impl ApiError {
         document.insert("title".into(), json!(title));
         document.insert("status".into(), json!(status.as_u16()));
         document.insert("instance".into(), json!(context::request_id()));
-        if let Some(detail) = self.detail.as_deref().filter(|_| !status.is_server_error()) {
-            document.insert("detail".into(), json!(detail));
+        if !status.is_server_error() {
+            document.insert("detail".into(), json!(self.shown_detail(title)));
         }
         if !self.errors.is_empty() {
             document.insert("errors".into(), json!(self.errors));
         }
         (status, Value::Object(document).to_string().into_bytes())
+    }
+
+    /// Where nothing was said of this time, the fields at fault, or what is always so.
+    fn shown_detail(&self, title: &'static str) -> Cow<'_, str> {
+        if let Some(detail) = self.detail.as_deref() {
+            return detail.into();
+        }
+        let fields = self.errors.iter();
+        let fields: Vec<_> = fields
+            .map(|field| format!("{} {}", field.pointer, field.reason))
+            .collect();
+        match fields.is_empty() {
+            true => format!("{title}.").into(),
+            false => format!("{}.", fields.join("; ")).into(),
+        }
     }
 
     /// Logs the cause with its chain, once. Only for who answers something else than the error.

@@ -2,7 +2,9 @@
 
 use super::whole::send;
 use crate::faults::in_the_end;
+use reqwest::Method;
 use serde_json::{Value, json};
+use tests::client::read;
 use tests::shop::{Shop, eventually};
 use uuid::Uuid;
 
@@ -54,6 +56,18 @@ async fn poison_is_shown_with_its_reason_and_discarded_for_one() {
     for path in [discard, format!("{path}/replay")] {
         let _ = shop.admin.post(&path, reason.clone()).await.expect(409);
     }
+}
+
+#[tokio::test]
+async fn poison_is_discarded_without_a_word() {
+    let shop = Shop::open().await;
+    let mark = Uuid::new_v4().to_string();
+    send("mail", &format!("no event to talk of {mark}"), &json!({})).await;
+    let letter = eventually("the dead letter", async || found(&shop, &mark).await).await;
+    let path = format!("{ROUTE}/{}/discard", letter["id"].as_str().unwrap());
+    let discarded = read(shop.admin.request(Method::POST, &path)).await;
+    assert_eq!(discarded.expect(200).body["reason"], "none was given");
+    let _ = shop.admin.post(&path, json!({})).await.expect(409);
 }
 
 #[tokio::test]

@@ -134,7 +134,8 @@ pub(crate) async fn submit_discard(
             return Ok((StatusCode::UNPROCESSABLE_ENTITY, form).into_response());
         }
     };
-    let body = Json(DiscardBody { reason });
+    let reason = Some(reason);
+    let body = Some(Json(DiscardBody { reason }));
     let page = match post_dead_letter_discard(State(state), proof, Path(id), body).await {
         Ok(_) => format!("{PATH}/{id}?done=discard"),
         Err(error) if error.kind() == Kind::Conflict => format!("{PATH}/{id}"),

@@ -49,6 +49,11 @@ impl Page {
     /// A parameter is whatever stands in a link, which may be a sentence of somebody else's: only
     /// what may be a name is shown.
     fn of(mut problem: Problem) -> Self {
+        // The fields stand below, and the title above.
+        let repeats = |detail: &String| detail.starts_with(&problem.title);
+        if !problem.errors.is_empty() || problem.detail.as_ref().is_some_and(repeats) {
+            problem.detail = None;
+        }
         for error in &mut problem.errors {
             if !is_name(&error.pointer) {
                 error.pointer.clear();
