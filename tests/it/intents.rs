@@ -302,6 +302,31 @@ async fn waiting_order_is_cancelled_before_anything_is_charged() {
 }
 
 #[tokio::test]
+async fn order_of_a_cart_that_was_placed_before_is_never_said_to_be_absent() {
+    let outage = Outage::begin().await;
+    let buyer = Buyer::come(&outage, 5, 0).await;
+    let cart = buyer.client.post("/carts", json!({})).await.expect(201);
+    let cart_id = cart.body["id"].as_str().unwrap();
+    let line = format!("/carts/{cart_id}/lines/{}", buyer.sku);
+    let _ = buyer
+        .client
+        .put(&line, json!({"quantity": 1}))
+        .await
+        .expect(200);
+    let mut body = order_of(&buyer.sku, 1, VISA);
+    body.as_object_mut().unwrap().remove("lines");
+    body["cart_id"] = json!(cart_id);
+    let key = new_key();
+    let first = buyer.client.post_once("/checkout", &key, &body).await;
+    let first = first.expect(201);
+    // The cart is gone, and whether it was ordered only the database knows.
+    let away = outage.client(&buyer.client);
+    let _ = away.post_once("/checkout", &key, &body).await.expect(503);
+    let again = buyer.client.post_once("/checkout", &key, &body).await;
+    assert_eq!(again.expect(201).bytes, first.bytes);
+}
+
+#[tokio::test]
 async fn key_of_a_waiting_order_is_answered_alike_when_the_database_is_back() {
     let outage = Outage::begin().await;
     let buyer = Buyer::come(&outage, 5, 0).await;

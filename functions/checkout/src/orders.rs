@@ -87,8 +87,12 @@ pub(crate) async fn post_cancel(
     Path(id): Path<Uuid>,
 ) -> Result<Json<Order>, ApiError> {
     let audience = own_audience(&user);
-    if let Some(intent) = waiting::intent(&state, id, audience).await? {
-        cancel_intent(&state, &intent).await?;
+    match waiting::intent(&state, id, audience).await {
+        Ok(Some(intent)) => cancel_intent(&state, &intent).await?,
+        Ok(None) => {}
+        // An order that the database has needs nothing of the table, and of any other the next
+        // look says that it is away.
+        Err(error) => error.log(),
     }
     visible(&state, id, audience).await?;
     cancel_order(&state, id, user.id()).await?;

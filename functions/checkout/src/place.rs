@@ -87,7 +87,11 @@ async fn place(
         Ok(None) => return Err(cart.err().unwrap_or_else(ApiError::not_found)),
         // Of what the first transaction needs, only the database can be away.
         Err(error) if error.kind() == Kind::Unavailable => {
-            return accept::accept(state, scope, body, &cart?).await;
+            return match cart {
+                // It is removed once it is ordered: whether it was, only the database knows.
+                Err(absent) if absent.kind() == Kind::NotFound => Err(error),
+                cart => accept::accept(state, scope, body, &cart?).await,
+            };
         }
         Err(error) => return Err(error),
     };

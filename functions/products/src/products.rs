@@ -9,7 +9,7 @@ use shared::domain::events::Event;
 use shared::domain::ids;
 use shared::events;
 use shared::http::{
-    Anyone, ApiError, BASE_PATH, IfMatch, Json, LastGoodRead, Path, Problem, Representation,
+    Anyone, ApiError, BASE_PATH, IfMatch, Json, Kind, LastGoodRead, Path, Problem, Representation,
     Seller, User,
 };
 use shared::store::database::{self, Tx};
@@ -44,22 +44,20 @@ pub async fn get_product(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let key = key(&product)?;
+    let public = async || {
+        let kept = format!("page/{product}");
+        let fresh = async || public_page(&state, &key).await;
+        let last_good = async || last_good_page(&state, &key).await;
+        state.reads.answer(kept, &headers, fresh, last_good).await
+    };
     let mut response = match caller.filter(|user| user.0.role != Role::Customer) {
-        Some(seller) => own_page(&state, &key, &seller)
-            .await?
-            .private(StatusCode::OK),
-        None => {
-            let kept = format!("page/{product}");
-            state
-                .reads
-                .answer(
-                    kept,
-                    &headers,
-                    async || public_page(&state, &key).await,
-                    async || last_good_page(&state, &key).await,
-                )
-                .await?
-        }
+        Some(seller) => match own_page(&state, &key, &seller).await {
+            Ok(page) => page.private(StatusCode::OK),
+            // What is for sale they see as anyone does; what is not is nowhere else.
+            Err(error) if error.kind() == Kind::Unavailable => public().await.map_err(|_| error)?,
+            Err(error) => return Err(error),
+        },
+        None => public().await?,
     };
     // Sellers are shown more, so what anyone got must not be given to them.
     let vary = HeaderValue::from_static("authorization");
