@@ -114,8 +114,9 @@ pub(crate) async fn post_refund(
         .await?;
     }
     database::commit(tx).await?;
-    events::publish(&state, id).await;
     refund_order::attempt(&state, refund_id).await?;
+    // Told before, a worker would ask the provider for the same refund at the same moment.
+    events::publish(&state, id).await;
     answer(&state, &scope, refund_id).await
 }
 

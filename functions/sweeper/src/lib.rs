@@ -8,13 +8,14 @@ mod reports;
 
 use lambda_runtime::Error;
 use serde_json::Value;
+use shared::context;
 use shared::domain::jobs::Job;
 use shared::events::{self, Jobs, Work};
 use shared::operations::{
     OperationError, Tally, finish_intent, project_catalogue, reconcile, refund_order,
     settle_payment,
 };
-use shared::resilience::policies::{INTENTS_RESERVE, SETTLE_RESERVE};
+use shared::resilience::policies::{EACH_RESERVE, INTENTS_RESERVE, SETTLE_RESERVE};
 use shared::state::Sweeper;
 use shared::store::{database, orders, refunds};
 use uuid::Uuid;
@@ -82,6 +83,10 @@ where
 {
     let mut tally = Tally::default();
     for id in ids {
+        // What is left over is next minute's, and the jobs after this one have their time.
+        if context::deadline().remaining() <= EACH_RESERVE {
+            break;
+        }
         if let Err(error) = work(*id).await {
             tracing::warn!(id = %id, error = shared::telemetry::chain(&error), "left for the next run");
             tally.left(error);

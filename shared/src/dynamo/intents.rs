@@ -22,6 +22,9 @@ use crate::resilience::{Intent, call};
 /// come again.
 const KEPT_SECONDS: i64 = 35 * 24 * 3600;
 
+/// Orders per page of the sweeper's list: a full megabyte takes longer than a read may.
+const PER_PAGE: i32 = 100;
+
 /// The index of those that wait, by the time they came: only they have `pending_since`.
 const PENDING: &str = "pending";
 
@@ -144,7 +147,7 @@ impl Intents {
             .filter_expression("attribute_exists(pending_since)")
             .expression_attribute_values(":customer", text(customer))
             .consistent_read(true);
-        self.all(query, usize::MAX).await
+        self.all(Intent::IntentRead, query, usize::MAX).await
     }
 
     /// Everybody's orders that wait, the newest first, at most `limit`, from `until` back.
@@ -163,7 +166,7 @@ impl Intents {
                 .expression_attribute_values(":until", microseconds(until)),
             None => query.key_condition_expression("#state = :pending"),
         };
-        self.all(query, limit).await
+        self.all(Intent::IntentRead, query, limit).await
     }
 
     /// Everybody's orders that wait, the oldest first, at most `limit`.
@@ -171,9 +174,9 @@ impl Intents {
     /// # Errors
     /// DynamoDB's.
     pub async fn oldest(&self, limit: usize) -> Result<Vec<OrderIntent>, DynamoError> {
-        let query = self.waiting();
+        let query = self.waiting().limit(PER_PAGE);
         let query = query.key_condition_expression("#state = :pending");
-        self.all(query, limit).await
+        self.all(Intent::DynamoRead, query, limit).await
     }
 
     /// An order that waits, by its id alone. Looks through all that wait.
@@ -186,7 +189,7 @@ impl Intents {
             .key_condition_expression("#state = :pending")
             .filter_expression("order_id = :order")
             .expression_attribute_values(":order", text(order));
-        Ok(self.all(query, 1).await?.pop())
+        Ok(self.all(Intent::IntentRead, query, 1).await?.pop())
     }
 
     fn waiting(&self) -> QueryFluentBuilder {
@@ -200,13 +203,14 @@ impl Intents {
 
     async fn all(
         &self,
+        intent: Intent,
         query: QueryFluentBuilder,
         limit: usize,
     ) -> Result<Vec<OrderIntent>, DynamoError> {
         let mut intents: Vec<OrderIntent> = Vec::new();
         let mut start = None;
         loop {
-            let output: QueryOutput = call(Intent::IntentRead, || async {
+            let output: QueryOutput = call(intent, || async {
                 let page = query.clone().set_exclusive_start_key(start.clone());
                 page.send().await.map_err(AwsError::from)
             })

@@ -37,6 +37,13 @@ pub async fn cancel_order(
     order_id: Uuid,
     actor: Uuid,
 ) -> Result<(), OperationError> {
+    cancel(state, order_id, actor).await?;
+    // Told before, a worker would ask the provider for the same refund at the same moment.
+    events::publish(state, order_id).await;
+    Ok(())
+}
+
+async fn cancel(state: &Selling, order_id: Uuid, actor: Uuid) -> Result<(), OperationError> {
     match cancel_here(state, order_id, actor).await? {
         Next::Nothing => Ok(()),
         Next::Refund(refund_id) => refund_order::attempt(state, refund_id).await,
@@ -58,12 +65,10 @@ pub async fn cancel_order(
 }
 
 async fn cancel_here(state: &Selling, order_id: Uuid, actor: Uuid) -> Result<Next, OperationError> {
-    let next = state
+    state
         .database
         .transact(async |tx| next(tx, order_id, actor).await)
-        .await?;
-    events::publish(state, order_id).await;
-    Ok(next)
+        .await
 }
 
 async fn next(

@@ -43,6 +43,7 @@ impl Ended {
 
 /// Takes the lease of a job and records that a run of it began, unless another run has the lease.
 /// Of two at once, one waits for the other and gets nothing.
+/// It began when the lease was free, which may be later than the transaction did.
 ///
 /// # Errors
 /// The database's.
@@ -51,13 +52,13 @@ pub async fn take_lease(tx: &mut PgConnection, job: Job) -> Result<Option<Lease>
     let begun = sqlx::query(
         "with leased as (
              insert into jobs (name, run_id, leased_until, last_started_at)
-             values ($1, $2, now() + make_interval(secs => $3), now())
+             values ($1, $2, now() + make_interval(secs => $3), clock_timestamp())
              on conflict (name) do update set run_id = excluded.run_id,
-                 leased_until = excluded.leased_until, last_started_at = excluded.last_started_at
+                 leased_until = excluded.leased_until, last_started_at = clock_timestamp()
              where jobs.leased_until is null or jobs.leased_until < now()
              returning name
          )
-         insert into job_runs (id, job, started_at) select $2, name, now() from leased",
+         insert into job_runs (id, job, started_at) select $2, name, clock_timestamp() from leased",
     )
     .bind(job.name())
     .bind(run_id)

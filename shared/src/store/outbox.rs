@@ -161,14 +161,16 @@ pub async fn claim_aggregate(tx: &mut PgConnection, aggregate: Uuid) -> Result<b
     .await
 }
 
-/// The aggregate's events that wait, in order.
+/// The aggregate's events that wait, in order within each queue; what a customer or an order waits
+/// for before what is only counted.
 ///
 /// # Errors
 /// The database's.
 pub async fn pending(tx: &mut PgConnection, aggregate: Uuid) -> Result<Vec<Pending>, sqlx::Error> {
     sqlx::query_as(
         "select event_id, queue, type, version, aggregate_id, sequence, payload, occurred_at, trace_context
-         from outbox where aggregate_id = $1 and published_at is null order by sequence, queue",
+         from outbox where aggregate_id = $1 and published_at is null
+         order by array_position(array['orders', 'mail', 'catalogue', 'analytics'], queue), sequence",
     )
     .bind(aggregate)
     .fetch_all(tx)

@@ -65,8 +65,13 @@ pub const INTENTS_RESERVE: Duration = Duration::from_millis(25_000);
 /// How much it leaves to the jobs after that while it settles payments.
 pub const SETTLE_RESERVE: Duration = Duration::from_millis(18_000);
 
+/// How much it leaves to the jobs after those that ask the provider about one thing after the
+/// other: refunds, reservations, closed accounts. Among them is the outbox.
+pub const EACH_RESERVE: Duration = Duration::from_millis(12_000);
+
 const _: () = assert!(
-    ORDER_TIMEOUT.as_millis() <= SETTLE_RESERVE.as_millis()
+    EACH_RESERVE.as_millis() < SETTLE_RESERVE.as_millis()
+        && ORDER_TIMEOUT.as_millis() <= SETTLE_RESERVE.as_millis()
         && SETTLE_RESERVE.as_millis() < INTENTS_RESERVE.as_millis()
 );
 
@@ -112,12 +117,13 @@ pub const IDEMPOTENCY_LEASE: Duration = Duration::from_millis(30_000);
 /// both providers may take.
 pub const MAIL_LEASE: Duration = Duration::from_secs(30);
 
-/// What publishing may add to a request; what was not sent by then is left to the sweeper.
-pub const PUBLISH_TIMEOUT: Duration = Duration::from_millis(300);
+/// What publishing may add to a request; what was not sent by then is left to the sweeper. Nothing
+/// is begun in its last 200 ms, too few for a send.
+pub const PUBLISH_TIMEOUT: Duration = Duration::from_millis(400);
 
 /// How long a request waits while others publish events of the same aggregate: as the last of
 /// several webhooks of one payment does.
-pub const PUBLISH_WAIT: Duration = Duration::from_millis(500);
+pub const PUBLISH_WAIT: Duration = Duration::from_millis(400);
 
 /// Between two looks whether they still do.
 pub const PUBLISH_PAUSE: Duration = Duration::from_millis(20);
